@@ -1,0 +1,26 @@
+import { createHash } from 'node:crypto';
+import canonicalize from 'canonicalize';
+
+export type Json = null | boolean | number | string | readonly Json[] | JsonObject;
+export interface JsonObject {
+  readonly [key: string]: Json | undefined;
+}
+
+export function isJsonObject(value: unknown): value is JsonObject {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+/**
+ * sha256 (hex) of the RFC 8785 canonical form: the same for the same JSON however its keys were ordered or spaced.
+ * CUE 0.9 and 0.14 order keys differently, so requests are compared by this and never by their text.
+ */
+export function digestOf(value: Json): string {
+  return createHash('sha256')
+    .update(canonicalize(value) ?? 'null')
+    .digest('hex');
+}
+
+/** Bytes of the value's JSON text in UTF-8; what limits are measured in. */
+export function jsonBytes(value: Json): number {
+  return Buffer.byteLength(JSON.stringify(value));
+}

@@ -1,0 +1,18 @@
+/** Every bound that callers can meet, in one place. docs/limits of docs/api.md names them. */
+export const limits = {
+  bodyBytes: 256 * 1024,
+  outputsBytes: 64 * 1024,
+  effectResultBytes: 16 * 1024,
+  stepStateBytes: 16 * 1024,
+  unfinishedExecutions: 200_000,
+  longPolls: 10_000,
+  longPollMs: 60_000,
+  eventStreams: 1_000,
+  heartbeatMs: 15_000,
+  pageItems: 500,
+  advanceMs: 30_000,
+  /** A send that has not settled by then counts as open; every provider's own limit is well below. */
+  sendMs: 120_000,
+  stopMs: 120_000,
+  failedItems: 100,
+} as const;

@@ -1,0 +1,40 @@
+import type { ExecutionState } from './execution.ts';
+
+type FinalState = Exclude<ExecutionState, 'pending' | 'running'>;
+
+/**
+ * Why an execution stands as it does: the whole vocabulary, and the final state that each stands for.
+ * A contract: people match on these words (docs/reasons.md, held to this table both ways by a test).
+ */
+export const reasons = {
+  Cancelled: { state: 'cancelled', meaning: 'Somebody asked for the stop.' },
+  ConnectionFailed: {
+    state: 'failed',
+    meaning: 'The provider refused the credential, or is not what the connection says it is.',
+  },
+  Denied: {
+    state: 'failed',
+    meaning: 'A policy does not allow this; the message names the rule, the value and its owner.',
+  },
+  EffectFailed: { state: 'failed', meaning: 'The provider refused the write; nothing was done.' },
+  PartlyFailed: { state: 'failed', meaning: 'Some items of a bulk effect were refused; the outputs list them.' },
+  Rejected: { state: 'failed', meaning: 'The provider says that the request can never work; nothing was done.' },
+  StepBroken: {
+    state: 'failed',
+    meaning: 'The step answered something that its own contract does not allow: a bug, worth a report.',
+  },
+  TimedOut: { state: 'failed', meaning: 'The deadline passed.' },
+  TooLarge: { state: 'failed', meaning: 'An output, a state or an effect result is over its limit.' },
+  Uncertain: {
+    state: 'failed',
+    meaning:
+      'A write was sent, its answer was lost, and the provider does not show whether it happened. It is not repeated.',
+  },
+  UnexpectedResult: { state: 'failed', meaning: 'What was started has ended, but not as the step expects.' },
+} as const satisfies Record<string, { state: FinalState; meaning: string }>;
+
+export type Reason = keyof typeof reasons;
+
+export function finalStateOf(reason: Reason): FinalState {
+  return reasons[reason].state;
+}

@@ -1,0 +1,75 @@
+import type { Execution, ExecutionKey, ExecutionState, ExecutionStatus } from './execution.ts';
+import type { Release } from './signal.ts';
+import type { EpochMs } from './time.ts';
+
+export type NewExecution = Omit<Execution, 'version'>;
+
+/** All that the engine keeps in memory of an execution that has not ended. */
+export interface UnfinishedEntry extends ExecutionKey {
+  readonly deadline: EpochMs;
+  readonly wakeAt?: EpochMs;
+  readonly signals: readonly string[];
+  /** An effect was sent, or may have been, and nothing is known of it yet. */
+  readonly hasOpenEffect: boolean;
+  readonly isStopped: boolean;
+}
+
+export interface ListFilter {
+  /** Absent: all. */
+  readonly namespaces?: readonly string[];
+  readonly step?: string;
+  readonly states?: readonly ExecutionState[];
+  /** `<kind>/<namespace>/<name>` or, more exact, `<kind>/<namespace>/<name>/<step>`. */
+  readonly origin?: string;
+}
+
+export interface Page {
+  readonly items: readonly Execution[];
+  /** Opaque; absent on the last page. */
+  readonly continue?: string;
+}
+
+/** A lost compare-and-swap: somebody wrote in between. Read again and decide anew. */
+export class VersionConflict extends Error {
+  constructor(key: ExecutionKey) {
+    super(`execution ${key.namespace}/${key.id} was changed by somebody else`);
+    this.name = 'VersionConflict';
+  }
+}
+
+/** The execution is not there. */
+export class ExecutionMissing extends Error {
+  constructor(key: ExecutionKey) {
+    super(`execution ${key.namespace}/${key.id} does not exist`);
+    this.name = 'ExecutionMissing';
+  }
+}
+
+/**
+ * Where executions are kept. A promise resolves, a watcher is told, and a read shows a write only after the commit that
+ * holds it: whoever learns of a write from here may tell others. A write whose commit fails rejects.
+ */
+export interface ExecutionStore {
+  /** Adds it, or returns the one that has its key. */
+  create(execution: NewExecution): Promise<{ readonly created: boolean; readonly execution: Execution }>;
+  /** Replaces the status if the version still stands; VersionConflict or ExecutionMissing otherwise. */
+  update(key: ExecutionKey, version: number, status: ExecutionStatus): Promise<Execution>;
+  get(key: ExecutionKey): Promise<Execution | undefined>;
+  /** Newest first by (createdAt, namespace, id); a page is stable while others are added. Throws RangeError on a `continue` it did not make. */
+  list(filter: ListFilter, page: { readonly limit: number; readonly continue?: string }): Promise<Page>;
+  /** Calls back with each stored change in the order of commits, also with what this process wrote. Must not throw. */
+  watch(onChange: (execution: Execution) => void): Release;
+  /** The newest succeeded execution of a recurring step, by createdAt. */
+  lastSucceeded(originStep: string): Promise<Execution | undefined>;
+  /** The newest execution of a recurring step that stored an effect's intent. */
+  lastWithIntent(originStep: string): Promise<Execution | undefined>;
+  /** All that have not ended, in blocks, without their records. */
+  unfinished(): AsyncIterable<readonly UnfinishedEntry[]>;
+  countUnfinished(): Promise<number>;
+  /**
+   * Deletes what ended before the time given, at most `limit` at once, but never the last succeeded nor the last with an
+   * intent of a recurring step. Returns how many.
+   */
+  deleteFinished(before: EpochMs, limit: number): Promise<number>;
+  close(): Promise<void>;
+}
