@@ -1,0 +1,321 @@
+import type { Logger } from 'pino';
+import { type Effect, NotSent, Rejected } from '../core/effect.ts';
+import {
+  type EffectRecord,
+  type Execution,
+  type ExecutionStatus,
+  isFinal,
+  isOpen,
+  keyText,
+  type Stop,
+} from '../core/execution.ts';
+import type { Json, JsonObject } from '../core/json.ts';
+import { limits } from '../core/limits.ts';
+import { finalStateOf } from '../core/reason.ts';
+import { withDefaults } from '../core/schema.ts';
+import type { Items, Outcome, SendRange, Settled, Step, StepContext } from '../core/step.ts';
+import type { ExecutionStore } from '../core/store.ts';
+import { type Clock, type EpochMs, formatDurationMs } from '../core/time.ts';
+import { backoffMs } from './backoff.ts';
+import type { Connections } from './connections.ts';
+import { runEffect } from './effects.ts';
+import { AdvanceOver, ExecutionLost, Journal } from './journal.ts';
+import type { EngineMetrics } from './metrics.ts';
+import { checkedOutcome } from './outcome.ts';
+import { runProgress } from './progress.ts';
+import type { Turn, Turns } from './turns.ts';
+
+export interface AdvanceParts {
+  readonly store: ExecutionStore;
+  readonly steps: ReadonlyMap<string, Step>;
+  readonly connections: Connections;
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly metrics: EngineMetrics;
+  /** In [0, 1); for jitter. */
+  readonly random: () => number;
+  readonly closing: AbortSignal;
+}
+
+/** Takes one turn: reads the record, lets the step advance, and records what it came to. Never rejects. */
+export async function takeTurn(turns: Turns, turn: Turn, parts: AdvanceParts): Promise<void> {
+  const { store, clock, log, closing } = parts;
+  try {
+    const execution = await store.get(turn);
+    if (execution === undefined || isFinal(execution.status.state)) return turns.forget(turn);
+    await new Advance(execution, turn, parts).run(turns);
+  } catch (error) {
+    if (error instanceof ExecutionLost) {
+      log.warn({ execution: keyText(turn), err: error }, 'the execution ended or vanished while it was advanced');
+      return turns.forget(turn);
+    }
+    if (!closing.aborted) log.error({ execution: keyText(turn), err: error }, 'an advance could not be recorded');
+    turn.failures += 1;
+    turns.wait(turn, clock.now() + backoffMs(turn.failures, parts.random), []);
+  }
+}
+
+/** One advance of one execution: what the step's context stands on. */
+export class Advance {
+  readonly journal: Journal;
+  readonly log: Logger;
+  /** What the step is told of: set only when no effect of unknown fate is left to be looked for. */
+  readonly stop: Stop | undefined;
+  readonly #parts: AdvanceParts;
+  readonly #turn: Turn;
+  readonly #failuresBefore: number;
+  readonly #reads = new AbortController();
+  readonly #uninterrupted = new Set<Promise<unknown>>();
+
+  constructor(execution: Execution, turn: Turn, parts: AdvanceParts) {
+    this.#parts = parts;
+    this.#turn = turn;
+    this.#failuresBefore = turn.failures;
+    this.log = parts.log.child({ namespace: execution.namespace, id: execution.id, step: execution.request.step });
+    this.journal = new Journal(execution, { ...parts, log: this.log });
+    this.#noteDeadline(execution);
+    const { stop, effects } = this.journal.status;
+    this.stop = effects.some(mustBeFound) ? undefined : stop;
+  }
+
+  get execution(): Execution {
+    return this.journal.execution;
+  }
+
+  now(): EpochMs {
+    return this.#parts.clock.now();
+  }
+
+  async run(turns: Turns): Promise<void> {
+    const startedAt = this.now();
+    const outcome = await this.#outcome();
+    this.journal.endAdvance();
+    this.#reads.abort();
+    await Promise.allSettled(this.#uninterrupted);
+    this.#parts.metrics.advanced(this.execution.request.step, outcome?.kind ?? 'interrupted', this.now() - startedAt);
+    if (this.#turn.failures === this.#failuresBefore) this.#turn.failures = 0;
+    if (outcome === undefined) {
+      await this.journal.write();
+      turns.wait(this.#turn, this.now(), []);
+    } else if (outcome.kind === 'waiting') {
+      await this.#wait(turns, outcome);
+    } else {
+      await this.#end(outcome);
+      turns.forget(this.#turn);
+    }
+  }
+
+  /** Undefined: the process closes and nothing was decided. */
+  async #outcome(): Promise<Outcome | undefined> {
+    const { execution, stop } = this;
+    const step = this.#parts.steps.get(execution.request.step);
+    if (step === undefined) {
+      return { kind: 'failed', reason: 'StepBroken', message: `this version has no step ${execution.request.step}` };
+    }
+    if (stop !== undefined && execution.status.state === 'pending') return stopped(stop);
+    if (stop?.until !== undefined && this.now() >= stop.until) {
+      return stopped(stop, `; undoing was given up after ${formatDurationMs(limits.stopMs)}`);
+    }
+    try {
+      const params = withDefaults(step.params, execution.request.with);
+      if (execution.status.state === 'pending') await this.#admit(step, params);
+      const outcome = await this.#withinLimit(step.advance(this.#context(step, params), params));
+      return checkedOutcome(step, outcome);
+    } catch (error) {
+      if (error instanceof Rejected) return { kind: 'failed', reason: error.reason, message: error.message };
+      if (error instanceof NotSent) {
+        return { kind: 'waiting', message: error.message, until: error.notBefore ?? this.backoff() };
+      }
+      return this.#parts.closing.aborted ? undefined : this.tryLater(error).stop;
+    }
+  }
+
+  /** From here on it runs: policy allows what it needs. Recorded with the first thing that there is to record. */
+  async #admit(step: Step, params: unknown): Promise<void> {
+    for (const use of step.uses?.(params) ?? []) await this.#parts.connections.permit(use, this.execution.namespace);
+    const startedAt = this.now();
+    this.journal.note((status) => ({ ...status, state: 'running', startedAt, message: 'started' }));
+  }
+
+  #context(step: Step, params: unknown): StepContext {
+    const advance = this;
+    return {
+      // Read anew by each look: the journal goes on while the step advances.
+      get execution() {
+        return advance.execution;
+      },
+      state: this.execution.status.stepState,
+      stop: this.stop,
+      log: this.log,
+      readsAborted: this.#reads.signal,
+      now: () => this.now(),
+      effect: <R extends Json, T extends JsonObject>(name: string, effect: Effect<R, T>) =>
+        runEffect(this, name, effect),
+      progress: (name: string, items: Items, sendRange: SendRange) => runProgress(this, name, items, sendRange),
+      connection: async <C>(family: string) => {
+        const use = step.uses?.(params).find((each) => each.family === family);
+        if (use === undefined)
+          throw new Error(`step ${step.name} opens a ${family} connection that it does not declare`);
+        return (await this.#parts.connections.open(use, this.execution.namespace)) as C;
+      },
+    };
+  }
+
+  async #withinLimit<T>(advancing: Promise<T>): Promise<T> {
+    const { clock, closing } = this.#parts;
+    return await within(advancing, clock, limits.advanceMs, closing, () => {
+      // Sends under way are waited for; what the step would still begin is refused.
+      this.journal.endAdvance();
+      this.#reads.abort();
+      return new Error(`the step did not return within ${formatDurationMs(limits.advanceMs)}`);
+    });
+  }
+
+  /** For what effects do between their intent and the note of their answer. */
+  uninterrupted<T>(work: () => Promise<T>): Promise<T> {
+    const running = work();
+    this.#uninterrupted.add(running);
+    const forget = () => this.#uninterrupted.delete(running);
+    running.then(forget, forget);
+    return running;
+  }
+
+  /** A provider's client bounds its own time; this is for one that does not. */
+  withinSendLimit<T>(sending: Promise<T>): Promise<T> {
+    const message = `no answer within ${formatDurationMs(limits.sendMs)}`;
+    return within(sending, this.#parts.clock, limits.sendMs, undefined, () => new Error(message));
+  }
+
+  /** Why no effect may be begun now; undefined where it may. */
+  refusesNewEffects(): (Settled<never> & { stop: Outcome<never> }) | undefined {
+    if (this.journal.isOver) throw new AdvanceOver();
+    if (this.stop !== undefined) return undefined;
+    const isStopping = this.journal.status.stop !== undefined || this.now() >= this.execution.deadline;
+    return isStopping ? this.goAgain() : undefined;
+  }
+
+  /** The same for one that was begun before: under a stop only what undoes is sent again. */
+  refusesResend(record: EffectRecord): { stop: Outcome<never> } | undefined {
+    if (this.stop !== undefined && record.intentAt <= this.stop.at) return { stop: stopped(this.stop) };
+    return this.refusesNewEffects();
+  }
+
+  /** Undoing effects are told from those before the stop by their time. */
+  intentTime(): EpochMs {
+    return this.stop === undefined ? this.now() : Math.max(this.now(), this.stop.at + 1);
+  }
+
+  /** For a step that must return and be advanced again at once. */
+  goAgain(): { stop: Outcome<never> } {
+    const isLooking = this.journal.status.effects.some(mustBeFound);
+    const until = isLooking ? this.now() + 1_000 : this.now();
+    return { stop: { kind: 'waiting', message: this.journal.status.message, until } };
+  }
+
+  /** "Could not tell": tried again later, and counted. */
+  tryLater(error: unknown): { stop: Outcome<never> } {
+    this.log.warn({ err: error }, 'an advance failed; it is tried again');
+    this.journal.note((status) => ({ ...status, attempts: status.attempts + 1 }));
+    return { stop: { kind: 'waiting', message: `trying again after: ${shortText(error)}`, until: this.backoff() } };
+  }
+
+  backoff(): EpochMs {
+    this.#turn.failures = this.#failuresBefore + 1;
+    return this.now() + backoffMs(this.#turn.failures, this.#parts.random);
+  }
+
+  #noteDeadline(execution: Execution): void {
+    if (execution.status.stop !== undefined || this.now() < execution.deadline) return;
+    const { message, state, attempts } = execution.status;
+    const during = state === 'pending' || message === '' ? '' : `; ${attempts > 0 ? 'last' : 'it was'}: ${message}`;
+    const stop: Stop = {
+      reason: 'TimedOut',
+      at: execution.deadline,
+      message: `not done within ${formatDurationMs(execution.deadline - execution.createdAt)}${during}`,
+    };
+    this.journal.note((status) => ({ ...status, stop }));
+  }
+
+  async #wait(turns: Turns, outcome: Extract<Outcome, { kind: 'waiting' }>): Promise<void> {
+    const now = this.now();
+    const { stop } = this;
+    let at = Math.min(
+      outcome.until ?? Number.POSITIVE_INFINITY,
+      stop === undefined ? this.execution.deadline : Infinity,
+    );
+    if (stop !== undefined) {
+      const until = stop.until ?? now + limits.stopMs;
+      at = Math.min(at, until);
+      if (stop.until === undefined) this.journal.note((status) => ({ ...status, stop: { ...stop, until } }));
+    }
+    this.journal.note((status) => waitingStatus(status, outcome));
+    if (this.journal.hasNews) this.journal.note((status) => ({ ...status, wakeAt: at }));
+    await this.journal.write();
+    // Past the deadline only an effect of unknown fate is waited for, at its own pace.
+    const { stop: stored, effects } = this.journal.status;
+    if (stored !== undefined && stop === undefined) at = effects.some(mustBeFound) ? (outcome.until ?? now) : now;
+    turns.wait(this.#turn, at, outcome.signals ?? []);
+  }
+
+  async #end(outcome: Exclude<Outcome, { kind: 'waiting' }>): Promise<void> {
+    const finishedAt = this.now();
+    this.journal.note((status) => {
+      const { wakeAt: _, stepState: __, reason: ___, ...kept } = status;
+      const ended = { ...kept, signals: [], finishedAt, outputs: { ...status.outputs, ...outcome.outputs } };
+      return outcome.kind === 'succeeded'
+        ? { ...ended, state: 'succeeded', message: outcome.message ?? 'done' }
+        : { ...ended, state: finalStateOf(outcome.reason), reason: outcome.reason, message: outcome.message };
+    });
+    await this.journal.write();
+    this.#parts.metrics.ended(this.execution);
+    this.log.info(
+      { state: this.journal.status.state, reason: this.journal.status.reason },
+      this.journal.status.message,
+    );
+  }
+}
+
+/** Sent or perhaps sent, and never to be repeated blindly: it is looked for before anything else happens. */
+function mustBeFound(effect: EffectRecord): boolean {
+  return effect.repeat === 'find' && isOpen(effect);
+}
+
+function stopped(stop: Stop, more = ''): Extract<Outcome<never>, { kind: 'failed' }> {
+  return { kind: 'failed', reason: stop.reason, message: stop.message + more };
+}
+
+/** The same object where nothing differs: the wake time alone is not worth a write. */
+function waitingStatus(status: ExecutionStatus, outcome: Extract<Outcome, { kind: 'waiting' }>): ExecutionStatus {
+  const { message, signals = [], state: stepState = status.stepState } = outcome;
+  const outputs: JsonObject = { ...status.outputs, ...outcome.outputs };
+  const said = { message, signals, outputs, ...(stepState === undefined ? {} : { stepState }) };
+  const isSame = Object.entries(said).every(
+    ([key, value]) => JSON.stringify(value) === JSON.stringify(status[key as keyof ExecutionStatus]),
+  );
+  return isSame ? status : { ...status, ...said };
+}
+
+/** Rejects with what `onLimit` gives when the work takes longer. The work itself goes on. */
+async function within<T>(
+  work: Promise<T>,
+  clock: Clock,
+  limitMs: number,
+  closing: AbortSignal | undefined,
+  onLimit: () => Error,
+): Promise<T> {
+  return await new Promise<T>((resolve, reject) => {
+    const give = () => reject(onLimit());
+    const cancel = clock.at(clock.now() + limitMs, give);
+    closing?.addEventListener('abort', give, { once: true });
+    const settle = () => {
+      cancel();
+      closing?.removeEventListener('abort', give);
+    };
+    work.then(resolve, reject).finally(settle);
+  });
+}
+
+function shortText(error: unknown): string {
+  const text = error instanceof Error ? error.message : String(error);
+  return text.length <= 500 ? text : `${text.slice(0, 500)}…`;
+}

@@ -1,0 +1,88 @@
+import type { AnyConnectionType, ConnectionSettings, Family, ProviderTools } from '../core/connection.ts';
+import { Rejected } from '../core/effect.ts';
+import { matchesGlob } from '../core/glob.ts';
+import { Problem } from '../core/problem.ts';
+import type { ConnectionUse } from '../core/step.ts';
+
+export interface ConnectionsOptions {
+  readonly settings: readonly ConnectionSettings[];
+  readonly types: readonly AnyConnectionType[];
+  readonly tools: ProviderTools;
+}
+
+/** The configured provider accounts: which one a step means, whether it may use it, and its client. */
+export class Connections {
+  readonly #settings: readonly ConnectionSettings[];
+  readonly #types: ReadonlyMap<string, AnyConnectionType>;
+  readonly #tools: ProviderTools;
+  readonly #clients = new Map<string, unknown>();
+
+  constructor({ settings, types, tools }: ConnectionsOptions) {
+    this.#settings = settings;
+    this.#types = new Map(types.map((type) => [type.type, type]));
+    this.#tools = tools;
+  }
+
+  /** Problem `unknown-connection`, with what there is instead, where the use names none that exists. */
+  assertKnown(use: ConnectionUse): void {
+    this.#named(use, (detail) => new Problem('unknown-connection', detail));
+  }
+
+  /** Rejected as Denied names the rule, the value, what is allowed and whom to ask. */
+  async permit(use: ConnectionUse, namespace: string): Promise<void> {
+    const connection = this.#named(use, (detail) => new Rejected('ConnectionFailed', detail));
+    const claims = { namespaces: [namespace], ...use.claims };
+    for (const [list, values] of Object.entries(claims)) {
+      const allowed = connection.allow[list];
+      if (allowed === undefined) continue;
+      const refused = values.find((value) => !allowed.some((glob) => matchesGlob(glob, value)));
+      if (refused !== undefined) throw new Rejected('Denied', denial(connection, list, refused, allowed));
+    }
+  }
+
+  /** The client of the connection, made at its first use. Permits first. */
+  async open(use: ConnectionUse, namespace: string): Promise<unknown> {
+    await this.permit(use, namespace);
+    const connection = this.#named(use, (detail) => new Rejected('ConnectionFailed', detail));
+    if (!this.#clients.has(connection.name)) {
+      const type = this.#types.get(connection.type);
+      if (type === undefined) throw new Error(`no connection type ${connection.type}`);
+      const tools = { ...this.#tools, log: this.#tools.log.child({ connection: connection.name }) };
+      // The configuration has checked the options against the type's own schema.
+      this.#clients.set(connection.name, type.open(connection.options as never, tools));
+    }
+    return this.#clients.get(connection.name);
+  }
+
+  #named(use: ConnectionUse, refusal: (detail: string) => Error): ConnectionSettings {
+    const candidates = this.#ofFamily(use.family);
+    const names = candidates.map(({ name }) => name).join(', ');
+    if (use.name !== undefined) {
+      const named = candidates.find(({ name }) => name === use.name);
+      if (named !== undefined) return named;
+      throw refusal(
+        candidates.length === 0
+          ? `no ${use.family} connection is configured, so there is none named ${use.name}`
+          : `there is no ${use.family} connection named ${use.name}; there are: ${names}`,
+      );
+    }
+    const [only] = candidates;
+    const chosen = candidates.length === 1 ? only : candidates.find(({ isDefault }) => isDefault);
+    if (chosen !== undefined) return chosen;
+    throw refusal(
+      candidates.length === 0
+        ? `no ${use.family} connection is configured; add one under connections in the configuration`
+        : `several ${use.family} connections are configured and none is the default; name one of: ${names}`,
+    );
+  }
+
+  #ofFamily(family: Family): readonly ConnectionSettings[] {
+    return this.#settings.filter(({ type }) => this.#types.get(type)?.family === family);
+  }
+}
+
+function denial(connection: ConnectionSettings, list: string, value: string, allowed: readonly string[]): string {
+  const owner = connection.owner === undefined ? 'its owner' : connection.owner;
+  const rule = `connection ${connection.name} (${connection.place}) allows the ${list} ${allowed.join(', ') || '(none)'}`;
+  return `${rule}, not ${value}; ask ${owner}`;
+}

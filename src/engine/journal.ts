@@ -1,0 +1,160 @@
+import type { Logger } from 'pino';
+import { type EffectRecord, type Execution, type ExecutionStatus, isFinal } from '../core/execution.ts';
+import { ExecutionMissing, type ExecutionStore, VersionConflict } from '../core/store.ts';
+import type { Clock } from '../core/time.ts';
+
+/** The execution has ended or gone while it was advanced: whatever is still to be written has no place any more. */
+export class ExecutionLost extends Error {}
+
+/** The advance is over (it took too long, or the process is closing): nothing more is begun in its name. */
+export class AdvanceOver extends Error {
+  constructor() {
+    super('this advance is over');
+    this.name = 'AdvanceOver';
+  }
+}
+
+export interface JournalOptions {
+  readonly store: ExecutionStore;
+  readonly clock: Clock;
+  readonly log: Logger;
+  /** Aborts when the process stops: then a store that fails is not waited for any longer. */
+  readonly closing: AbortSignal;
+}
+
+const firstRetryMs = 50;
+const longestRetryMs = 5_000;
+
+/**
+ * The one writer of an execution while it advances. It holds what the advance has learned, writes it by compare-and-swap
+ * one write at a time, and takes over what others may write meanwhile, which is the stop.
+ */
+export class Journal {
+  readonly #options: JournalOptions;
+  #stored: Execution;
+  #status: ExecutionStatus;
+  #writes: Promise<unknown> = Promise.resolve();
+  #over = false;
+
+  constructor(execution: Execution, options: JournalOptions) {
+    this.#stored = execution;
+    this.#status = execution.status;
+    this.#options = options;
+  }
+
+  /** As stored, but with what this advance has learned since. */
+  get execution(): Execution {
+    return { ...this.#stored, status: this.#status };
+  }
+
+  get status(): ExecutionStatus {
+    return this.#status;
+  }
+
+  /** Whether something was noted that is not stored yet. */
+  get hasNews(): boolean {
+    return this.#status !== this.#stored.status;
+  }
+
+  get isOver(): boolean {
+    return this.#over || this.#options.closing.aborted;
+  }
+
+  /** Nothing new is begun from here on; results that come in are still kept. */
+  endAdvance(): void {
+    this.#over = true;
+  }
+
+  effect(name: string): EffectRecord | undefined {
+    return this.#status.effects.find((effect) => effect.name === name);
+  }
+
+  /** Keeps the change; it is written with the next write, in one update with whatever that tells. */
+  note(change: (status: ExecutionStatus) => ExecutionStatus): void {
+    this.#status = change(this.#status);
+  }
+
+  noteEffect(record: EffectRecord): void {
+    this.note((status) => ({ ...status, effects: withEffect(status.effects, record) }));
+  }
+
+  /**
+   * Makes an intent durable. False: the execution was stopped meanwhile, nothing was written, and nothing may be sent.
+   * `underStop`: the effect undoes something, and the stop is what asks for it.
+   */
+  async writeIntent(record: EffectRecord, underStop: boolean): Promise<boolean> {
+    const written = await this.#inTurn(async () => {
+      if (this.isOver) throw new AdvanceOver();
+      return this.#write((status) => {
+        if (status.stop !== undefined && !underStop) return undefined;
+        // Due at once for whoever finds this record after a crash.
+        const wakeAt = this.#options.clock.now();
+        return { ...status, wakeAt, signals: [], effects: withEffect(status.effects, record) };
+      });
+    });
+    if (written && this.isOver) throw new AdvanceOver();
+    return written;
+  }
+
+  /** Writes what was noted, if it differs from what is stored. */
+  async write(): Promise<void> {
+    await this.#inTurn(async () => {
+      if (this.hasNews) await this.#write((status) => status);
+    });
+  }
+
+  #inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const result = this.#writes.then(work);
+    this.#writes = result.catch(() => undefined);
+    return result;
+  }
+
+  /** `change` is asked again after each conflict, with the others' writes taken over; undefined gives the write up. */
+  async #write(change: (status: ExecutionStatus) => ExecutionStatus | undefined): Promise<boolean> {
+    for (let retryMs = firstRetryMs; ; retryMs = Math.min(2 * retryMs, longestRetryMs)) {
+      const before = this.#status;
+      const next = change(before);
+      if (next === undefined) return false;
+      try {
+        this.#stored = await this.#options.store.update(this.#stored, this.#stored.version, next);
+        // A result may have been noted while the write was under way: it stays for the next one.
+        this.#status = this.#status === before ? this.#stored.status : (change(this.#status) ?? this.#status);
+        return true;
+      } catch (error) {
+        if (error instanceof VersionConflict) await this.#takeOver();
+        else if (error instanceof ExecutionMissing) throw new ExecutionLost('the record is gone', { cause: error });
+        else await this.#waitForStore(error, retryMs);
+      }
+    }
+  }
+
+  async #takeOver(): Promise<void> {
+    const stored = await this.#options.store.get(this.#stored);
+    if (stored === undefined) throw new ExecutionLost('the record is gone');
+    if (isFinal(stored.status.state)) throw new ExecutionLost('somebody else has ended it');
+    this.#stored = stored;
+    const { stop } = stored.status;
+    if (stop !== undefined) this.note((status) => ({ ...status, stop }));
+  }
+
+  /** A full disk or an API server that restarts passes; what we know must not be lost to it. */
+  async #waitForStore(error: unknown, retryMs: number): Promise<void> {
+    const { clock, closing, log } = this.#options;
+    if (closing.aborted) throw error;
+    log.warn({ err: error, retryMs }, 'the store does not take a write; trying again');
+    await new Promise<void>((resolve) => {
+      const wake = () => {
+        cancel();
+        closing.removeEventListener('abort', wake);
+        resolve();
+      };
+      const cancel = clock.at(clock.now() + retryMs, wake);
+      closing.addEventListener('abort', wake);
+    });
+  }
+}
+
+function withEffect(effects: readonly EffectRecord[], record: EffectRecord): readonly EffectRecord[] {
+  const at = effects.findIndex((effect) => effect.name === record.name);
+  return at === -1 ? [...effects, record] : effects.with(at, record);
+}

@@ -1,0 +1,181 @@
+import type { Logger } from 'pino';
+import { type ExecutionKey, keyText } from '../core/execution.ts';
+import type { Release, SignalSource } from '../core/signal.ts';
+import type { Clock, EpochMs } from '../core/time.ts';
+import { Schedule, type Scheduled } from './schedule.ts';
+
+/** All that is held in memory of an execution that has not ended. */
+export interface Turn extends ExecutionKey, Scheduled {
+  readonly deadline: EpochMs;
+  phase: 'idle' | 'queued' | 'advancing';
+  /** Raised while advancing: it goes again right after. */
+  again: boolean;
+  /** Advances in a row that threw; decides the backoff. Forgotten by a restart. */
+  failures: number;
+  subscriptions: Map<string, Release> | undefined;
+}
+
+export interface TurnsOptions {
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly sources: readonly SignalSource[];
+  /** How many advance at once. */
+  readonly concurrency: number;
+  /** One advance; must not reject. It ends by calling `wait` or `forget`. */
+  readonly advance: (turn: Turn) => Promise<void>;
+}
+
+/**
+ * Whose turn it is: every unfinished execution once, asleep in the schedule or in the bounded queue, woken by time or by
+ * a signal, and never advanced twice at once.
+ */
+export class Turns {
+  readonly #options: TurnsOptions;
+  readonly #turns = new Map<string, Turn>();
+  readonly #schedule: Schedule<Turn>;
+  readonly #sources: ReadonlyMap<string, SignalSource>;
+  #queue: Turn[] = [];
+  #next = 0;
+  readonly #advancing = new Set<Promise<void>>();
+  #open = false;
+
+  constructor(options: TurnsOptions) {
+    this.#options = options;
+    this.#schedule = new Schedule(options.clock, (turn) => this.#raise(turn));
+    this.#sources = new Map(options.sources.map((source) => [source.prefix, source]));
+  }
+
+  get size(): number {
+    return this.#turns.size;
+  }
+
+  get queued(): number {
+    return this.#queue.length - this.#next;
+  }
+
+  get advancing(): number {
+    return this.#advancing.size;
+  }
+
+  /** Takes an execution in; it sleeps until `at` or a signal. Adding one that is there changes nothing. */
+  add(key: ExecutionKey, details: { deadline: EpochMs; at: EpochMs; signals: readonly string[] }): void {
+    const text = keyText(key);
+    if (this.#turns.has(text)) return;
+    const turn: Turn = {
+      namespace: key.namespace,
+      id: key.id,
+      deadline: details.deadline,
+      at: 0,
+      position: -1,
+      phase: 'idle',
+      again: false,
+      failures: 0,
+      subscriptions: undefined,
+    };
+    this.#turns.set(text, turn);
+    this.#schedule.set(turn, details.at);
+    this.#subscribe(turn, details.signals);
+  }
+
+  /** Something happened that this execution should look at. Unknown keys are none of ours, or have ended. */
+  raise(key: ExecutionKey): void {
+    const turn = this.#turns.get(keyText(key));
+    if (turn !== undefined) this.#raise(turn);
+  }
+
+  /** After an advance: sleep until `at` or a signal. */
+  wait(turn: Turn, at: EpochMs, signals: readonly string[]): void {
+    this.#schedule.set(turn, at);
+    this.#subscribe(turn, signals);
+  }
+
+  /** After an advance: it has ended. */
+  forget(turn: Turn): void {
+    this.#schedule.remove(turn);
+    this.#subscribe(turn, []);
+    this.#turns.delete(keyText(turn));
+    turn.again = false;
+  }
+
+  start(): void {
+    this.#open = true;
+    this.#schedule.start();
+    this.#pump();
+  }
+
+  /** Starts no further advance and waits for those under way. */
+  async close(): Promise<void> {
+    this.#open = false;
+    this.#schedule.stop();
+    await Promise.all(this.#advancing);
+    for (const turn of this.#turns.values()) this.#subscribe(turn, []);
+  }
+
+  #raise(turn: Turn): void {
+    if (turn.phase === 'advancing') turn.again = true;
+    else if (turn.phase === 'idle') {
+      this.#schedule.remove(turn);
+      this.#enqueue(turn);
+    }
+  }
+
+  #enqueue(turn: Turn): void {
+    turn.phase = 'queued';
+    this.#queue.push(turn);
+    // The caller's own turn ends first, so that an answer leaves before the work that it tells of begins.
+    setImmediate(() => this.#pump());
+  }
+
+  #pump(): void {
+    while (this.#open && this.#advancing.size < this.#options.concurrency && this.#next < this.#queue.length) {
+      const turn = this.#queue[this.#next++];
+      if (turn !== undefined) this.#run(turn);
+    }
+    if (this.#next === this.#queue.length || this.#next > 10_000) {
+      this.#queue = this.#queue.slice(this.#next);
+      this.#next = 0;
+    }
+  }
+
+  #run(turn: Turn): void {
+    turn.phase = 'advancing';
+    turn.again = false;
+    const run = this.#options.advance(turn).then(() => {
+      this.#advancing.delete(run);
+      turn.phase = 'idle';
+      if (turn.again) this.#raise(turn);
+      this.#pump();
+    });
+    this.#advancing.add(run);
+  }
+
+  /** Keeps the subscriptions that go on: a new one is raised at once, so renewing all would never come to rest. */
+  #subscribe(turn: Turn, signals: readonly string[]): void {
+    const before = turn.subscriptions;
+    if (signals.length === 0 && before === undefined) return;
+    const after = new Map<string, Release>();
+    turn.subscriptions = after;
+    for (const signal of signals) {
+      const kept = before?.get(signal);
+      if (kept !== undefined) {
+        after.set(signal, kept);
+        before?.delete(signal);
+      } else if (!after.has(signal)) this.#subscribeOne(turn, signal, after);
+    }
+    for (const release of before?.values() ?? []) release();
+    if (after.size === 0) turn.subscriptions = undefined;
+  }
+
+  #subscribeOne(turn: Turn, signal: string, subscriptions: Map<string, Release>): void {
+    const colon = signal.indexOf(':');
+    const source = this.#sources.get(signal.slice(0, colon));
+    if (source === undefined) {
+      this.#options.log.error({ execution: keyText(turn), signal }, 'no source for this signal; only time wakes it');
+      return;
+    }
+    subscriptions.set(
+      signal,
+      source.subscribe(signal.slice(colon + 1), () => this.#raise(turn)),
+    );
+  }
+}

@@ -1,0 +1,191 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { NotSent } from '../../src/core/effect.ts';
+import type { JsonObject } from '../../src/core/json.ts';
+import { limits } from '../../src/core/limits.ts';
+import { Problem } from '../../src/core/problem.ts';
+import { openWorkbench, toyStep } from './workbench.ts';
+
+const one = { namespace: 'default', id: 'one' };
+
+/** Waits for good until it is stopped, then ends as asked. */
+const patient = toyStep(async ({ stop, now }) =>
+  stop === undefined
+    ? { kind: 'waiting', message: 'patient', until: now() + 3_600_000 }
+    : { kind: 'failed', reason: stop.reason, message: `stopped: ${stop.message}` },
+);
+
+test('cancel ends a waiting execution at once as cancelled, and says who asked', async (t) => {
+  const bench = await openWorkbench({ steps: [patient] });
+  t.after(bench.close);
+  await bench.submit('one');
+  await bench.until('one', ({ status }) => status.message === 'patient');
+  const answered = await bench.engine.cancel(one, 'ann');
+  assert.equal(answered.status.stop?.reason, 'Cancelled');
+  const { status } = await bench.ended('one');
+  assert.deepEqual(
+    [status.state, status.reason, status.message],
+    ['cancelled', 'Cancelled', 'stopped: cancelled by ann'],
+  );
+  await assert.rejects(
+    bench.engine.cancel(one, 'ann'),
+    (error) => error instanceof Problem && error.code === 'already-final',
+  );
+});
+
+test('a deadline ends a waiting execution as failed with TimedOut', async (t) => {
+  const bench = await openWorkbench({ steps: [patient] });
+  t.after(bench.close);
+  await bench.submit('one', {}, { timeout: '5m' });
+  await bench.until('one', ({ status }) => status.message === 'patient');
+  bench.clock.advance(5 * 60_000);
+  const { status } = await bench.ended('one');
+  assert.deepEqual([status.state, status.reason], ['failed', 'TimedOut']);
+  assert.match(status.message, /not done within 5m; it was: patient/);
+});
+
+for (const [cause, stopIt] of [
+  ['cancel', (bench: Bench) => bench.engine.cancel(one, 'ann')],
+  ['time-out', async (bench: Bench) => bench.clock.advance(60_000)],
+] as const) {
+  test(`${cause} during an open send: it is not aborted, its result counts, and nothing new is sent`, async (t) => {
+    const answer = Promise.withResolvers<JsonObject>();
+    const log: string[] = [];
+    const bench = await openWorkbench({
+      steps: [
+        toyStep(async ({ effect, stop, now }) => {
+          const first = await effect('first', {
+            repeat: 'find',
+            request: {},
+            graceMs: 60_000,
+            send() {
+              log.push('first');
+              return answer.promise;
+            },
+          });
+          if ('stop' in first) return first.stop;
+          if (stop !== undefined) {
+            const undo = await effect('undo', {
+              repeat: 'safe',
+              request: {},
+              async send() {
+                log.push('undo');
+                return {};
+              },
+            });
+            return 'stop' in undo
+              ? undo.stop
+              : { kind: 'failed', reason: stop.reason, message: 'undone', outputs: first.done };
+          }
+          const second = await effect('second', {
+            repeat: 'find',
+            request: {},
+            async send() {
+              log.push('second');
+              return {};
+            },
+          });
+          return 'stop' in second ? second.stop : { kind: 'waiting', message: 'both', until: now() + 1_000 };
+        }),
+      ],
+    });
+    t.after(bench.close);
+    await bench.submit('one', {}, { timeout: '1m' });
+    await bench.until('one', ({ status }) => status.effects.length === 1);
+    await bench.settled();
+    await stopIt(bench);
+    await bench.settled();
+    // The advance was given up for its length by the time-out, but never the send.
+    answer.resolve({ run: 1 });
+    for (let i = 0; i < 5; i++) {
+      await bench.settled();
+      bench.clock.advance(1_000);
+    }
+    const { status } = await bench.ended('one');
+    assert.deepEqual(log, ['first', 'undo']);
+    assert.equal(status.reason, cause === 'cancel' ? 'Cancelled' : 'TimedOut');
+    assert.deepEqual(status.outputs, { run: 1 });
+  });
+}
+type Bench = Awaited<ReturnType<typeof openWorkbench>>;
+
+test('what ended before the stop was seen is reported truly', async (t) => {
+  const gate = Promise.withResolvers<void>();
+  const bench = await openWorkbench({
+    steps: [
+      toyStep(async () => {
+        await gate.promise;
+        return { kind: 'succeeded', outputs: {} };
+      }),
+    ],
+  });
+  t.after(bench.close);
+  await bench.submit('one');
+  await bench.settled();
+  await bench.engine.cancel(one, 'ann');
+  gate.resolve();
+  assert.equal((await bench.ended('one')).status.state, 'succeeded');
+});
+
+test('a stop while an effect waits for a rate limit: it is never sent', async (t) => {
+  let sends = 0;
+  const bench = await openWorkbench({
+    steps: [
+      toyStep(async ({ effect, stop, now }) => {
+        const settled = await effect('write', {
+          repeat: 'find',
+          request: {},
+          async send() {
+            sends += 1;
+            throw new NotSent('slow down', { notBefore: now() + 60_000 });
+          },
+        });
+        if ('stop' in settled) return settled.stop;
+        return { kind: 'failed', reason: stop?.reason ?? 'StepBroken', message: 'sent?' };
+      }),
+    ],
+  });
+  t.after(bench.close);
+  await bench.submit('one');
+  await bench.until('one', ({ status }) => status.message === 'slow down');
+  await bench.engine.cancel(one, 'ann');
+  const { status } = await bench.ended('one');
+  assert.deepEqual([status.state, sends], ['cancelled', 1]);
+});
+
+test('undoing has two minutes', async (t) => {
+  const bench = await openWorkbench({
+    steps: [toyStep(async ({ now }) => ({ kind: 'waiting', message: 'not yet', until: now() + 10_000 }))],
+  });
+  t.after(bench.close);
+  await bench.submit('one');
+  await bench.until('one', ({ status }) => status.message === 'not yet');
+  await bench.engine.cancel(one, 'ann');
+  const stopped = await bench.until('one', ({ status }) => status.stop?.until !== undefined);
+  assert.equal(stopped.status.stop?.until, bench.clock.now() + limits.stopMs);
+  for (let i = 0; i < 12; i++) {
+    await bench.settled();
+    bench.clock.advance(10_000);
+  }
+  const { status } = await bench.ended('one');
+  assert.equal(status.state, 'cancelled');
+  assert.match(status.message, /undoing was given up after 2m/);
+});
+
+test('an execution that was stopped before it started never calls its step', async (t) => {
+  let advances = 0;
+  const bench = await openWorkbench({
+    steps: [
+      toyStep(async () => {
+        advances += 1;
+        return { kind: 'succeeded', outputs: {} };
+      }),
+    ],
+  });
+  t.after(bench.close);
+  await bench.submit('one');
+  await bench.engine.cancel(one, 'ann');
+  const { status } = await bench.ended('one');
+  assert.equal(status.state, 'cancelled');
+  assert.equal(advances, 0);
+});

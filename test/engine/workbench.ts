@@ -1,0 +1,94 @@
+import { type TSchema, Type } from '@sinclair/typebox';
+import pino from 'pino';
+import { Registry } from 'prom-client';
+import type { ConnectionSettings } from '../../src/core/connection.ts';
+import { type Execution, isFinal } from '../../src/core/execution.ts';
+import type { JsonObject } from '../../src/core/json.ts';
+import type { SignalSource } from '../../src/core/signal.ts';
+import { defineStep, type Outcome, type Step, type StepContext } from '../../src/core/step.ts';
+import type { ExecutionStore } from '../../src/core/store.ts';
+import { createEngine, type Engine } from '../../src/engine/engine.ts';
+import { openSqliteStore } from '../../src/store/sqlite/sqlite-store.ts';
+import { ManualClock } from '../support/manual-clock.ts';
+
+type Advance = (context: StepContext, params: JsonObject) => Promise<Outcome>;
+
+/** A step whose advance is the test's own; it takes any parameters. */
+export function toyStep(advance: Advance, changes: Partial<Step> = {}): Step {
+  return {
+    ...defineStep({
+      name: 'toy',
+      description: 'For tests.',
+      params: Type.Object({}, { additionalProperties: true }) as TSchema,
+      outputs: Type.Object({}, { additionalProperties: true }) as TSchema,
+      defaultTimeout: '10m',
+      advance: (context, params) => advance(context, params as JsonObject),
+    }),
+    ...changes,
+  };
+}
+
+export interface WorkbenchOptions {
+  readonly steps: readonly Step[];
+  readonly sources?: readonly SignalSource[];
+  readonly connections?: readonly ConnectionSettings[];
+  readonly store?: ExecutionStore;
+  readonly clock?: ManualClock;
+  /** Default: half of each backoff. */
+  readonly random?: () => number;
+}
+
+/** A real engine on a real store, on a clock that the test moves. */
+export async function openWorkbench(options: WorkbenchOptions) {
+  const clock = options.clock ?? new ManualClock();
+  const log = pino({ level: 'silent' });
+  const store = options.store ?? (await openSqliteStore({ path: ':memory:' }));
+  const engine: Engine = createEngine({
+    store,
+    steps: options.steps,
+    sources: options.sources ?? [],
+    connectionTypes: [],
+    connections: options.connections ?? [],
+    tools: {
+      clock,
+      log,
+      fetch: () => Promise.reject(new Error('no network here')),
+      credential: (path) => ({ path, read: () => Promise.reject(new Error('no files here')) }),
+    },
+    log,
+    registry: new Registry(),
+    keepFinishedMs: 7 * 86_400_000,
+    random: options.random ?? (() => 0.5),
+  });
+  await engine.recover();
+  engine.start();
+
+  /** The first stored state for which the test is true, also if it stands already. */
+  async function until(id: string, isMet: (execution: Execution) => boolean): Promise<Execution> {
+    const { promise, resolve } = Promise.withResolvers<Execution>();
+    const release = store.watch((execution) => {
+      if (execution.id === id && isMet(execution)) resolve(execution);
+    });
+    const stands = await store.get({ namespace: 'default', id });
+    if (stands !== undefined && isMet(stands)) resolve(stands);
+    return promise.finally(release);
+  }
+
+  return {
+    clock,
+    store,
+    engine,
+    until,
+    submit: (id: string, params: JsonObject = {}, more: JsonObject = {}) =>
+      engine.accept({ namespace: 'default', id, caller: 'tester', body: { step: 'toy', with: params, ...more } }),
+    ended: (id: string) => until(id, ({ status }) => isFinal(status.state)),
+    /** Lets pass what is due now, without moving the clock. */
+    settled: async () => {
+      for (let i = 0; i < 20; i++) await new Promise((resolve) => setImmediate(resolve));
+    },
+    async close() {
+      await engine.close();
+      await store.close();
+    },
+  };
+}
