@@ -1,6 +1,7 @@
 import type { Static, TObject, TProperties, TSchema } from '@sinclair/typebox';
 import type { Logger } from 'pino';
 import type { Json } from './json.ts';
+import type { Release } from './signal.ts';
 import type { Clock } from './time.ts';
 
 export const families = ['github', 'cdn', 'kubernetes'] as const;
@@ -20,6 +21,12 @@ export interface ProviderTools {
   readonly clock: Clock;
   readonly log: Logger;
   credential(path: string): Credential;
+}
+
+/** What opening one connection gets. */
+export interface ConnectionTools extends ProviderTools {
+  /** The connection's name in the configuration: the first part of its signals' keys. */
+  readonly connectionName: string;
 }
 
 export interface HttpRequest {
@@ -66,7 +73,13 @@ export interface ConnectionType<O extends TProperties = TProperties, C = unknown
   readonly family: Family;
   readonly options: TObject<O>;
   readonly allow: readonly string[];
-  open(options: Static<TObject<O>>, tools: ProviderTools): C;
+  /** What a list holds where the configuration leaves it out. A list without an entry here then restricts nothing. */
+  readonly allowByDefault?: Readonly<Record<string, readonly string[]>>;
+  open(options: Static<TObject<O>>, tools: ConnectionTools): C;
+  /** Makes what lies behind the connection a source of signals: `<type>:<connection's name>/<key>`; see SignalSource. */
+  subscribe?(client: C, key: string, raise: () => void): Release;
+  /** Lets go of what the client holds open, when the process ends. */
+  close?(client: C): Promise<void>;
 }
 
 /** A configured connection. */

@@ -39,7 +39,8 @@ export class NotSent extends Error {
   constructor(message: string, options: { notBefore?: EpochMs; cause?: unknown } = {}) {
     super(message, { cause: options.cause });
     this.name = 'NotSent';
-    this.notBefore = options.notBefore;
+    // Times are whole: what computes one from a rate may not see to it.
+    this.notBefore = options.notBefore === undefined ? undefined : Math.ceil(options.notBefore);
   }
 }
 

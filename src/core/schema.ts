@@ -67,7 +67,7 @@ function found(value: unknown): string {
   if (Array.isArray(value)) return `an array of ${value.length}`;
   if (typeof value === 'object') return 'an object';
   const text = JSON.stringify(value);
-  return text.length <= 60 ? text : `a ${typeof value} of ${text.length} characters`;
+  return text.length <= 60 ? text : `a ${typeof value} of ${String(value).length} characters`;
 }
 
 /** Formats are documentation here: each such string has a pattern, or is checked where it is used. */

@@ -55,8 +55,11 @@ export interface StepContext {
   effect<R extends Json, T extends JsonObject>(name: string, effect: Effect<R, T>): Promise<Settled<T>>;
   /** Bulk work that may be repeated. Done means every item was tried; look at `failedCount`. */
   progress(name: string, items: Items, sendRange: SendRange): Promise<Settled<ProgressRecord>>;
-  /** The client of the connection that `uses` named; Rejected where there is none or policy says no. */
-  connection<C>(family: Family): Promise<C>;
+  /**
+   * The client of the connection that `uses` named; Rejected where there is none or policy says no. `claims`: further
+   * values to check, which only the advance could find out.
+   */
+  connection<C>(family: Family, claims?: ConnectionUse['claims']): Promise<C>;
 }
 
 export type PlanContext = Pick<StepContext, 'connection' | 'now' | 'log'>;

@@ -1,4 +1,4 @@
-/** Milliseconds since 1970 in UTC, as Date.now() gives them. */
+/** Milliseconds since 1970 in UTC, whole, as Date.now() gives them. */
 export type EpochMs = number;
 
 /** Where time comes from, so that tests decide how fast it passes. */

@@ -13,7 +13,7 @@ import type { Json, JsonObject } from '../core/json.ts';
 import { limits } from '../core/limits.ts';
 import { finalStateOf } from '../core/reason.ts';
 import { withDefaults } from '../core/schema.ts';
-import type { Items, Outcome, SendRange, Settled, Step, StepContext } from '../core/step.ts';
+import type { ConnectionUse, Items, Outcome, SendRange, Settled, Step, StepContext } from '../core/step.ts';
 import type { ExecutionStore } from '../core/store.ts';
 import { type Clock, type EpochMs, formatDurationMs } from '../core/time.ts';
 import { backoffMs } from './backoff.ts';
@@ -152,11 +152,12 @@ export class Advance {
       effect: <R extends Json, T extends JsonObject>(name: string, effect: Effect<R, T>) =>
         runEffect(this, name, effect),
       progress: (name: string, items: Items, sendRange: SendRange) => runProgress(this, name, items, sendRange),
-      connection: async <C>(family: string) => {
+      connection: async <C>(family: string, claims: ConnectionUse['claims'] = {}) => {
         const use = step.uses?.(params).find((each) => each.family === family);
         if (use === undefined)
           throw new Error(`step ${step.name} opens a ${family} connection that it does not declare`);
-        return (await this.#parts.connections.open(use, this.execution.namespace)) as C;
+        const full = { ...use, claims: { ...use.claims, ...claims } };
+        return (await this.#parts.connections.open(full, this.execution.namespace)) as C;
       },
     };
   }
@@ -239,10 +240,8 @@ export class Advance {
   async #wait(turns: Turns, outcome: Extract<Outcome, { kind: 'waiting' }>): Promise<void> {
     const now = this.now();
     const { stop } = this;
-    let at = Math.min(
-      outcome.until ?? Number.POSITIVE_INFINITY,
-      stop === undefined ? this.execution.deadline : Infinity,
-    );
+    const limit = stop === undefined ? this.execution.deadline : Number.POSITIVE_INFINITY;
+    let at = Math.min(Math.ceil(outcome.until ?? Number.POSITIVE_INFINITY), limit);
     if (stop !== undefined) {
       const until = stop.until ?? now + limits.stopMs;
       at = Math.min(at, until);

@@ -2,6 +2,7 @@ import type { AnyConnectionType, ConnectionSettings, Family, ProviderTools } fro
 import { Rejected } from '../core/effect.ts';
 import { matchesGlob } from '../core/glob.ts';
 import { Problem } from '../core/problem.ts';
+import type { Release, SignalSource } from '../core/signal.ts';
 import type { ConnectionUse } from '../core/step.ts';
 
 export interface ConnectionsOptions {
@@ -43,15 +44,45 @@ export class Connections {
   /** The client of the connection, made at its first use. Permits first. */
   async open(use: ConnectionUse, namespace: string): Promise<unknown> {
     await this.permit(use, namespace);
-    const connection = this.#named(use, (detail) => new Rejected('ConnectionFailed', detail));
-    if (!this.#clients.has(connection.name)) {
+    return this.#client(this.#named(use, (detail) => new Rejected('ConnectionFailed', detail)));
+  }
+
+  /** One source of signals for each type whose connections can be waited on. */
+  sources(): SignalSource[] {
+    return [...this.#types.values()]
+      .filter((type) => type.subscribe !== undefined)
+      .map((type) => ({ prefix: type.type, subscribe: (key, raise) => this.#subscribe(type, key, raise) }));
+  }
+
+  async close(): Promise<void> {
+    const closing = this.#settings.map(async ({ name, type }) => {
+      const client = this.#clients.get(name);
+      if (client !== undefined) await this.#types.get(type)?.close?.(client);
+    });
+    await Promise.all(closing);
+  }
+
+  #subscribe(type: AnyConnectionType, key: string, raise: () => void): Release {
+    const slash = key.indexOf('/');
+    const connection = this.#settings.find(({ name }) => name === key.slice(0, slash));
+    if (connection?.type === type.type && type.subscribe !== undefined) {
+      return type.subscribe(this.#client(connection), key.slice(slash + 1), raise);
+    }
+    // It was configured when this was stored. The step finds out for itself, and can say so.
+    raise();
+    return () => {};
+  }
+
+  #client(connection: ConnectionSettings): unknown {
+    const { name, options } = connection;
+    if (!this.#clients.has(name)) {
       const type = this.#types.get(connection.type);
       if (type === undefined) throw new Error(`no connection type ${connection.type}`);
-      const tools = { ...this.#tools, log: this.#tools.log.child({ connection: connection.name }) };
+      const tools = { ...this.#tools, connectionName: name, log: this.#tools.log.child({ connection: name }) };
       // The configuration has checked the options against the type's own schema.
-      this.#clients.set(connection.name, type.open(connection.options as never, tools));
+      this.#clients.set(name, type.open(options as never, tools));
     }
-    return this.#clients.get(connection.name);
+    return this.#clients.get(name);
   }
 
   #named(use: ConnectionUse, refusal: (detail: string) => Error): ConnectionSettings {

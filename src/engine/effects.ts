@@ -187,7 +187,7 @@ class EffectRun {
 /** Looks often at first and ever more seldom, and once more when the grace ends. */
 function nextLook(now: EpochMs, openSince: EpochMs, graceMs: number): EpochMs {
   const intervalMs = Math.min(Math.max((now - openSince) / 2, graceMs / 100), graceMs / 10);
-  return Math.min(now + intervalMs, openSince + graceMs);
+  return Math.min(now + Math.ceil(intervalMs), openSince + graceMs);
 }
 
 function waiting(message: string, until: EpochMs): Stopped {

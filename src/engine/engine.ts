@@ -6,7 +6,7 @@ import type { JsonObject } from '../core/json.ts';
 import { limits } from '../core/limits.ts';
 import { Problem } from '../core/problem.ts';
 import type { SignalSource } from '../core/signal.ts';
-import type { Plan, Step } from '../core/step.ts';
+import type { ConnectionUse, Plan, Step } from '../core/step.ts';
 import { type ExecutionStore, VersionConflict } from '../core/store.ts';
 import { assertSameRequest, checkedParams, knownStep, toNewExecution, tooMany } from './accept.ts';
 import { type AdvanceParts, takeTurn } from './advance.ts';
@@ -69,7 +69,7 @@ export function createEngine(options: EngineOptions): Engine {
   const turns: Turns = new Turns({
     clock,
     log,
-    sources: options.sources,
+    sources: [...options.sources, ...connections.sources()],
     concurrency: concurrentAdvances,
     advance: (turn) => takeTurn(turns, turn, parts),
   });
@@ -155,11 +155,11 @@ export function createEngine(options: EngineOptions): Engine {
         {
           log,
           now: () => clock.now(),
-          connection: async <C>(family: string) => {
+          connection: async <C>(family: string, claims: ConnectionUse['claims'] = {}) => {
             const use = uses.find((each) => each.family === family);
             if (use === undefined)
               throw new Error(`step ${name} opens a ${family} connection that it does not declare`);
-            return (await connections.open(use, namespace)) as C;
+            return (await connections.open({ ...use, claims: { ...use.claims, ...claims } }, namespace)) as C;
           },
         },
         params,
@@ -176,6 +176,7 @@ export function createEngine(options: EngineOptions): Engine {
       stopRetention();
       closing.abort();
       await turns.close();
+      await connections.close();
     },
   };
 }

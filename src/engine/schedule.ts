@@ -63,7 +63,10 @@ export class Schedule<T extends Scheduled> {
   #arm(): void {
     const first = this.#heap[0];
     if (!this.#running || first === undefined || first.at >= this.#timerAt) return;
-    if (first.at <= this.#clock.now()) return this.#fire();
+    if (first.at <= this.#clock.now()) {
+      this.#fire();
+      return;
+    }
     this.#cancelTimer?.();
     this.#timerAt = first.at;
     this.#cancelTimer = this.#clock.at(first.at, () => this.#fire());

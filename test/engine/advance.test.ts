@@ -287,3 +287,25 @@ test('a subscription that goes on is kept, and released at the end', async (t) =
   await bench.settled();
   assert.deepEqual(log, ['subscribe a', 'subscribe b', 'release a', 'release b']);
 });
+
+test('times that a step or the jitter computes as fractions are stored whole', async (t) => {
+  let turn = 0;
+  const bench = await openWorkbench({
+    random: () => Math.PI / 10,
+    steps: [
+      toyStep(async ({ now }) => {
+        turn += 1;
+        if (turn === 1) throw new Error('no luck');
+        if (turn === 2) throw new NotSent('slow down', { notBefore: now() + 0.3 });
+        return turn === 3 ? { kind: 'waiting', message: 'a third of a second', until: now() + 1_000 / 3 } : done;
+      }),
+    ],
+  });
+  t.after(bench.close);
+  await bench.submit('one');
+  for (let i = 0; i < 4; i++) {
+    await bench.settled();
+    bench.clock.advance(1_000);
+  }
+  assert.equal((await bench.ended('one')).status.state, 'succeeded');
+});

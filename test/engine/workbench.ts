@@ -42,6 +42,7 @@ export interface WorkbenchOptions {
 export async function openWorkbench(options: WorkbenchOptions) {
   const clock = options.clock ?? new ManualClock();
   const log = pino({ level: 'silent' });
+  const registry = new Registry();
   const store = options.store ?? (await openSqliteStore({ path: ':memory:' }));
   const engine: Engine = createEngine({
     store,
@@ -56,7 +57,7 @@ export async function openWorkbench(options: WorkbenchOptions) {
       credential: (path) => ({ path, read: () => Promise.reject(new Error('no files here')) }),
     },
     log,
-    registry: new Registry(),
+    registry,
     keepFinishedMs: 7 * 86_400_000,
     random: options.random ?? (() => 0.5),
   });
@@ -78,6 +79,7 @@ export async function openWorkbench(options: WorkbenchOptions) {
     clock,
     store,
     engine,
+    registry,
     until,
     submit: (id: string, params: JsonObject = {}, more: JsonObject = {}) =>
       engine.accept({ namespace: 'default', id, caller: 'tester', body: { step: 'toy', with: params, ...more } }),
