@@ -1,7 +1,7 @@
 import { type TSchema, Type } from '@sinclair/typebox';
 import pino from 'pino';
 import { Registry } from 'prom-client';
-import type { ConnectionSettings } from '../../src/core/connection.ts';
+import type { AnyConnectionType, ConnectionSettings } from '../../src/core/connection.ts';
 import { type Execution, isFinal } from '../../src/core/execution.ts';
 import type { JsonObject } from '../../src/core/json.ts';
 import type { SignalSource } from '../../src/core/signal.ts';
@@ -31,6 +31,7 @@ export function toyStep(advance: Advance, changes: Partial<Step> = {}): Step {
 export interface WorkbenchOptions {
   readonly steps: readonly Step[];
   readonly sources?: readonly SignalSource[];
+  readonly connectionTypes?: readonly AnyConnectionType[];
   readonly connections?: readonly ConnectionSettings[];
   readonly store?: ExecutionStore;
   readonly clock?: ManualClock;
@@ -48,7 +49,7 @@ export async function openWorkbench(options: WorkbenchOptions) {
     store,
     steps: options.steps,
     sources: options.sources ?? [],
-    connectionTypes: [],
+    connectionTypes: options.connectionTypes ?? [],
     connections: options.connections ?? [],
     tools: {
       clock,

@@ -1,0 +1,40 @@
+/**
+ * The test command. Finds the test files, provides what they need, and runs them.
+ *
+ *   node test/run.ts unit          what needs nothing installed and no server: the inner loop
+ *   node test/run.ts all           everything; installs Debian packages and builds the Go programs where they are missing
+ *   node test/run.ts all PATTERN   those whose path holds the text
+ */
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { globSync } from 'node:fs';
+import { cueVersions, ensureCue } from './support/cue/cue-program.ts';
+import { ensureDebianPackages } from './support/debian-packages.ts';
+import { ensureKubeApiServer } from './support/kubernetes/kube-apiserver-program.ts';
+import { nginxPackages } from './support/nginx.ts';
+import { varnishPackages } from './support/varnish.ts';
+
+const [scope = 'unit', pattern = ''] = process.argv.slice(2);
+const found = globSync('test/**/*.test.ts').filter((file) => file.includes(pattern));
+const files = scope === 'all' ? found : found.filter((file) => !file.endsWith('.real.test.ts'));
+if (files.length === 0) {
+  console.error(`no test file under test/ has ${JSON.stringify(pattern)} in its path`);
+  process.exit(2);
+}
+
+if (scope === 'all') await provide();
+const runner = spawn(
+  process.execPath,
+  // A test that hangs is a failure, not a long run; the slowest one builds an image.
+  ['--test', '--test-concurrency=2', `--test-timeout=${scope === 'all' ? 900_000 : 30_000}`, ...files],
+  { stdio: 'inherit' },
+);
+const [code] = await once(runner, 'exit');
+process.exit(code ?? 1);
+
+/** Installed and built once, then found; with progress, since it takes minutes on a new machine. */
+async function provide(): Promise<void> {
+  await ensureDebianPackages([...varnishPackages, ...nginxPackages, 'etcd-server', 'buildah', 'debootstrap']);
+  for (const version of cueVersions) await ensureCue(version);
+  await ensureKubeApiServer();
+}
