@@ -1,0 +1,269 @@
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { createServer, type RequestListener } from 'node:http';
+import { createServer as createHttpsServer } from 'node:https';
+import { type AddressInfo, createServer as createTcpServer, type Server, type Socket } from 'node:net';
+import { after, describe, it } from 'node:test';
+import { HttpError, type HttpRequest } from '../../src/core/connection.ts';
+import { createHttpFetch } from '../../src/providers/http-client.ts';
+import { selfSigned } from './self-signed.ts';
+
+const client = createHttpFetch({ userAgent: 'aftersync-test' });
+const servers: Server[] = [];
+const sockets = new Set<Socket>();
+
+after(async () => {
+  for (const socket of sockets) socket.destroy();
+  for (const server of servers) server.close();
+  await client.close();
+});
+
+async function listen(server: Server): Promise<string> {
+  servers.push(server);
+  server.on('connection', (socket: Socket) => {
+    sockets.add(socket);
+    socket.on('error', () => {});
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  return `127.0.0.1:${(server.address() as AddressInfo).port}`;
+}
+
+async function http(listener: RequestListener): Promise<string> {
+  return `http://${await listen(createServer(listener))}`;
+}
+
+/** A server that does what it likes with each connection. */
+async function tcp(onConnection: (socket: Socket) => void): Promise<string> {
+  return `http://${await listen(createTcpServer(onConnection))}`;
+}
+
+async function freeAddress(): Promise<string> {
+  const server = createTcpServer();
+  const address = await listen(server);
+  server.close();
+  await once(server, 'close');
+  return address;
+}
+
+async function failureOf(request: Partial<HttpRequest> & { url: string }): Promise<HttpError> {
+  try {
+    await client.fetch({ method: 'POST', timeoutMs: 5_000, ...request });
+  } catch (error) {
+    assert.ok(error instanceof HttpError, `expected an HttpError, not ${error}`);
+    return error;
+  }
+  assert.fail('expected a failure');
+}
+
+describe('an exchange', () => {
+  it('carries method, path, query, headers and body, and gives back status, headers and text', async () => {
+    const url = await http((request, response) => {
+      const chunks: Buffer[] = [];
+      request.on('data', (chunk: Buffer) => chunks.push(chunk));
+      request.on('end', () => {
+        response.writeHead(207, { 'x-seen': `${request.method} ${request.url}`, 'set-cookie': ['a=1', 'b=2'] });
+        response.end(
+          JSON.stringify({
+            host: request.headers.host,
+            agent: request.headers['user-agent'],
+            body: Buffer.concat(chunks).toString(),
+          }),
+        );
+      });
+    });
+    const answer = await client.fetch({
+      method: 'PURGE',
+      url: `${url}/a%2Fb?c=d`,
+      headers: { host: 'www.example.com' },
+      body: 'ä',
+      timeoutMs: 5_000,
+    });
+    assert.equal(answer.status, 207);
+    assert.equal(answer.headers['x-seen'], 'PURGE /a%2Fb?c=d');
+    assert.equal(answer.headers['set-cookie'], 'a=1, b=2');
+    assert.deepEqual(JSON.parse(answer.text), { host: 'www.example.com', agent: 'aftersync-test', body: 'ä' });
+  });
+
+  it('gives a redirect back instead of following it', async () => {
+    let calls = 0;
+    const url = await http((_request, response) => {
+      calls += 1;
+      response.writeHead(307, { location: '/elsewhere' }).end();
+    });
+    const answer = await client.fetch({ method: 'POST', url, timeoutMs: 5_000 });
+    assert.deepEqual([answer.status, answer.headers.location, calls], [307, '/elsewhere', 1]);
+  });
+
+  it('gives HTML and error statuses back for the caller to judge', async () => {
+    const url = await http((_request, response) => void response.writeHead(502).end('<html>bad gateway</html>'));
+    const answer = await client.fetch({ method: 'GET', url, timeoutMs: 5_000 });
+    assert.deepEqual([answer.status, answer.text], [502, '<html>bad gateway</html>']);
+  });
+
+  it('reuses its connection', async () => {
+    const ports = new Set<number | undefined>();
+    const url = await http((request, response) => {
+      ports.add(request.socket.remotePort);
+      response.end('ok');
+    });
+    for (let call = 0; call < 5; call += 1) await client.fetch({ method: 'POST', url, timeoutMs: 5_000 });
+    // The answer arrives a moment before undici counts its connection as free, so there may be a second one.
+    assert.ok(ports.size <= 2, `${ports.size} connections`);
+  });
+});
+
+describe('a failure where certainly nothing was sent', () => {
+  it('is a name that does not exist', async () => {
+    const failure = await failureOf({ url: 'http://does-not-exist.invalid/' });
+    assert.equal(failure.sent, false);
+    assert.match(failure.code, /^(ENOTFOUND|EAI_AGAIN)$/);
+  });
+
+  it('is a refused connection', async () => {
+    const failure = await failureOf({ url: `http://${await freeAddress()}/` });
+    assert.deepEqual([failure.sent, failure.code], [false, 'ECONNREFUSED']);
+  });
+
+  it('is a certificate that is not trusted', async () => {
+    let requests = 0;
+    const server = createHttpsServer(selfSigned, (_request, response) => {
+      requests += 1;
+      response.end();
+    });
+    const failure = await failureOf({ url: `https://${await listen(server)}/` });
+    assert.deepEqual([failure.sent, failure.code, requests], [false, 'DEPTH_ZERO_SELF_SIGNED_CERT', 0]);
+  });
+
+  it('is a server that never agrees on TLS, up to the timeout', async () => {
+    const url = (await tcp(() => {})).replace('http:', 'https:');
+    const failure = await failureOf({ url, timeoutMs: 50 });
+    assert.deepEqual([failure.sent, failure.code], [false, 'TIMEOUT']);
+  });
+
+  it('is an exchange that timed out while it waited for a free connection, and it is not sent later', async () => {
+    const narrow = createHttpFetch({ userAgent: 'test', connectionsPerOrigin: 1 });
+    const paths: (string | undefined)[] = [];
+    let answerFirst = (): void => {};
+    const url = await http((request, response) => {
+      paths.push(request.url);
+      if (request.url === '/first') answerFirst = () => void response.end();
+      else response.end();
+    });
+    const first = narrow.fetch({ method: 'POST', url: `${url}/first`, timeoutMs: 5_000 });
+    await assert.rejects(narrow.fetch({ method: 'POST', url: `${url}/second`, timeoutMs: 50 }), { sent: false });
+    answerFirst();
+    await first;
+    await narrow.fetch({ method: 'POST', url: `${url}/third`, timeoutMs: 5_000 });
+    assert.deepEqual(paths, ['/first', '/third']);
+    await narrow.close();
+  });
+
+  it('is a request that cannot be written, such as a header with a line break', async () => {
+    const url = await http((_request, response) => void response.end());
+    const failure = await failureOf({ url, headers: { authorization: 'Bearer s3cret\n' } });
+    assert.deepEqual([failure.sent, failure.code], [false, 'INVALID_REQUEST']);
+  });
+
+  for (const url of ['http://169.254.169.254/latest/', 'http://[::ffff:169.254.169.254]/', 'http://2852039166/']) {
+    it(`is a metadata address: ${url}`, async () => {
+      const failure = await failureOf({ url });
+      assert.deepEqual([failure.sent, failure.code], [false, 'FORBIDDEN_ADDRESS']);
+    });
+  }
+
+  it('is a signal that was aborted before', async () => {
+    const url = await http((_request, response) => void response.end());
+    const failure = await failureOf({ url, signal: AbortSignal.abort() });
+    assert.deepEqual([failure.sent, failure.code], [false, 'ABORTED']);
+  });
+});
+
+describe('a failure after which the server may have acted', () => {
+  it('is a connection that is reset after the request arrived', async () => {
+    const failure = await failureOf({
+      url: await tcp((socket) => socket.once('data', () => socket.resetAndDestroy())),
+    });
+    assert.deepEqual([failure.sent, failure.code], [true, 'ECONNRESET']);
+  });
+
+  it('is a connection that is closed without an answer', async () => {
+    const failure = await failureOf({ url: await tcp((socket) => socket.once('data', () => socket.end())) });
+    assert.deepEqual([failure.sent, failure.code], [true, 'UND_ERR_SOCKET']);
+  });
+
+  it('is a kept connection that the server closes while the next request is on its way, which is sent once', async () => {
+    let requests = 0;
+    const url = await tcp((socket) =>
+      socket.on('data', () => {
+        requests += 1;
+        if (requests === 1) socket.write('HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n');
+        else socket.resetAndDestroy();
+      }),
+    );
+    await client.fetch({ method: 'GET', url, timeoutMs: 5_000 });
+    const failure = await failureOf({ url, method: 'GET' });
+    assert.deepEqual([failure.sent, requests], [true, 2]);
+  });
+
+  it('is a server that hangs before its headers', async () => {
+    const failure = await failureOf({ url: await tcp(() => {}), timeoutMs: 50 });
+    assert.deepEqual([failure.sent, failure.code], [true, 'TIMEOUT']);
+  });
+
+  it('is a server that hangs within its body', async () => {
+    const url = await tcp((socket) =>
+      socket.once('data', () => socket.write('HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nhalf')),
+    );
+    const failure = await failureOf({ url, timeoutMs: 100 });
+    assert.deepEqual([failure.sent, failure.code], [true, 'TIMEOUT']);
+  });
+
+  it('is an answer that is cut short', async () => {
+    const url = await tcp((socket) =>
+      socket.once('data', () => socket.end('HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nhalf')),
+    );
+    assert.equal((await failureOf({ url })).sent, true);
+  });
+
+  it('is an answer that is not HTTP', async () => {
+    const failure = await failureOf({ url: await tcp((socket) => socket.once('data', () => socket.end('nonsense'))) });
+    assert.equal(failure.sent, true);
+  });
+
+  it('is an answer over the limit, whether its length is announced or not', async () => {
+    const announced = await http((_request, response) => void response.end('x'.repeat(2_000)));
+    const streamed = await http((_request, response) => {
+      for (let piece = 0; piece < 20; piece += 1) response.write('x'.repeat(100));
+      response.end();
+    });
+    for (const url of [announced, streamed]) {
+      const failure = await failureOf({ url, maxBytes: 1_000 });
+      assert.deepEqual([failure.sent, failure.code], [true, 'ANSWER_TOO_LARGE']);
+    }
+    assert.equal((await client.fetch({ method: 'GET', url: streamed, timeoutMs: 5_000, maxBytes: 2_000 })).status, 200);
+  });
+
+  it('is a signal that aborts an exchange under way', async () => {
+    const controller = new AbortController();
+    const url = await tcp((socket) => socket.once('data', () => controller.abort()));
+    const failure = await failureOf({ url, signal: controller.signal });
+    assert.deepEqual([failure.sent, failure.code], [true, 'ABORTED']);
+  });
+});
+
+it('no error tells a header, user information or a query', async () => {
+  const resets = await tcp((socket) => socket.once('data', () => socket.resetAndDestroy()));
+  const secrets = { authorization: 'Bearer s3cret', 'fastly-key': 's3cret' };
+  for (const request of [
+    { url: `${resets}/path?key=s3cret`, headers: secrets },
+    { url: `${resets}/path?key=s3cret`.replace('//', '//user:s3cret@'), headers: secrets },
+    { url: 'http://s3cret:s3cret', headers: secrets },
+    { url: `${resets}/`, headers: { authorization: 'Bearer s3cret\n' } },
+  ]) {
+    const failure = await failureOf(request);
+    for (let error: unknown = failure; error instanceof Error; error = error.cause) {
+      assert.doesNotMatch(`${error.message} ${error.stack} ${JSON.stringify(error)}`, /s3cret/);
+    }
+  }
+});
