@@ -1,0 +1,63 @@
+import { type Static, Type } from '@sinclair/typebox';
+import { fits } from '../../core/schema.ts';
+import type { EpochMs } from '../../core/time.ts';
+
+/** What we use of GitHub's schema workflow-run. */
+const RunSchema = Type.Object({
+  id: Type.Integer(),
+  workflow_id: Type.Integer(),
+  status: Type.Union([Type.String(), Type.Null()]),
+  conclusion: Type.Union([Type.String(), Type.Null()]),
+  html_url: Type.String(),
+  display_title: Type.String(),
+  head_branch: Type.Union([Type.String(), Type.Null()]),
+  created_at: Type.String(),
+  updated_at: Type.String(),
+  run_attempt: Type.Optional(Type.Integer()),
+  actor: Type.Optional(Type.Union([Type.Object({ login: Type.String() }), Type.Null()])),
+});
+
+export interface WorkflowRun {
+  readonly id: number;
+  readonly workflowId: number;
+  /** queued, in_progress, …: an open list, of which only `completed` ends. */
+  readonly status: string;
+  readonly conclusion: string | undefined;
+  /** 1, and more after each re-run. */
+  readonly attempt: number;
+  /** The page for people. */
+  readonly url: string;
+  /** The workflow's run-name: the only text in which a dispatch can leave something. */
+  readonly title: string;
+  readonly branch: string | undefined;
+  readonly actor: string | undefined;
+  readonly createdAt: EpochMs;
+  /** When status or conclusion changed last, which for a run that has ended is its end. */
+  readonly updatedAt: EpochMs;
+}
+
+/** Undefined where it is no run: an answer of a proxy, or of another version of the API. */
+export function toWorkflowRun(value: unknown): WorkflowRun | undefined {
+  return fits(RunSchema, value) ? fromSchema(value) : undefined;
+}
+
+function fromSchema(run: Static<typeof RunSchema>): WorkflowRun {
+  return {
+    id: run.id,
+    workflowId: run.workflow_id,
+    status: run.status ?? '',
+    conclusion: run.conclusion ?? undefined,
+    attempt: run.run_attempt ?? 1,
+    url: run.html_url,
+    title: run.display_title,
+    branch: run.head_branch ?? undefined,
+    actor: run.actor?.login,
+    createdAt: Date.parse(run.created_at),
+    updatedAt: Date.parse(run.updated_at),
+  };
+}
+
+/** Examples of GitHub's own show `completed` events without a conclusion: only both together are the end. */
+export function isEnded(run: WorkflowRun): run is WorkflowRun & { readonly conclusion: string } {
+  return run.status === 'completed' && run.conclusion !== undefined;
+}

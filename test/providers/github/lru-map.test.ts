@@ -1,0 +1,14 @@
+import assert from 'node:assert/strict';
+import { it } from 'node:test';
+import { LruMap } from '../../../src/providers/github/lru-map.ts';
+
+it('forgets what was used longest ago once it is full', () => {
+  const map = new LruMap<string, number>(2);
+  map.set('a', 1);
+  map.set('b', 2);
+  assert.equal(map.get('a'), 1);
+  map.set('c', 3);
+  assert.equal(map.get('b'), undefined);
+  assert.equal(map.get('a'), 1);
+  assert.equal(map.get('c'), 3);
+});

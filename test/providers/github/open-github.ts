@@ -1,0 +1,63 @@
+import type { TestContext } from 'node:test';
+import { pino } from 'pino';
+import type { ConnectionTools, HttpAnswer, HttpRequest } from '../../../src/core/connection.ts';
+import { withDefaults } from '../../../src/core/schema.ts';
+import { github } from '../../../src/providers/github/connection.ts';
+import type { GitHubClient } from '../../../src/providers/github/github-client.ts';
+import { createHttpFetch } from '../../../src/providers/http-client.ts';
+import { STAND_IN_TOKEN, type StandInOptions } from '../../support/github/options.ts';
+import { type GitHubStandIn, startGitHubStandIn } from '../../support/github/stand-in.ts';
+import { ManualClock } from '../../support/manual-clock.ts';
+import { providerTools } from '../provider-tools.ts';
+
+export interface OpenOptions {
+  readonly standIn?: StandInOptions;
+  /** Content of the token file. */
+  readonly token?: string;
+  readonly connection?: Readonly<Record<string, string>>;
+  /** Answers, or fails, instead of the stand-in. */
+  readonly instead?: (request: HttpRequest) => HttpAnswer | undefined;
+}
+
+export interface OpenGitHub {
+  readonly standIn: GitHubStandIn;
+  readonly clock: ManualClock;
+  readonly client: GitHubClient;
+  /** All log lines so far. */
+  readonly logged: () => string;
+  /** Another client of the same connection, as after a restart. */
+  reopen(): GitHubClient;
+}
+
+const tokenFile = '/etc/aftersync/github/token';
+
+/** acme/shop with smoke.yml, which takes no inputs. */
+export const shop = {
+  repositories: [{ fullName: 'acme/shop', workflows: [{ file: 'smoke.yml' }] }],
+} satisfies StandInOptions;
+
+/** A stand-in and a client of it on one clock that the test moves. Closed with the test. */
+export async function openGitHub(test: TestContext, options: OpenOptions = {}): Promise<OpenGitHub> {
+  const clock = new ManualClock();
+  const standIn = await startGitHubStandIn({ ...shop, clock, ...options.standIn });
+  const http = createHttpFetch({ userAgent: 'aftersync-test' });
+  test.after(async () => {
+    await standIn.close();
+    await http.close();
+  });
+  const lines: string[] = [];
+  const tools: ConnectionTools = {
+    ...providerTools({
+      clock,
+      credentials: { [tokenFile]: options.token ?? STAND_IN_TOKEN },
+      fetch: async (request) => options.instead?.(request) ?? (await http.fetch(request)),
+    }),
+    log: pino({ level: 'trace' }, { write: (line) => lines.push(line) }),
+  };
+  const connection = { baseUrl: standIn.url, auth: { tokenFile }, ...options.connection };
+  const reopen = () =>
+    github.open(withDefaults(github.options, connection) as Parameters<typeof github.open>[0], tools);
+  return { standIn, clock, client: reopen(), logged: () => lines.join(''), reopen };
+}
+
+export const neverAborted = new AbortController().signal;
