@@ -1,0 +1,6 @@
+import type { AnyConnectionType } from '../core/connection.ts';
+import { cdnConnectionTypes } from './cdn/index.ts';
+import { github } from './github/connection.ts';
+
+/** Every kind of connection, in the order of the alphabet within its family. */
+export const connectionTypes: readonly AnyConnectionType[] = [...cdnConnectionTypes, github];

@@ -1,0 +1,6 @@
+import type { Step } from '../core/step.ts';
+import { purgeCdn } from './purge-cdn.ts';
+import { triggerGithubAction } from './trigger-github-action.ts';
+
+/** Every step, in the order of the alphabet. */
+export const steps: readonly Step[] = [purgeCdn, triggerGithubAction];
