@@ -1,0 +1,186 @@
+import { dirname, join, resolve } from 'node:path';
+import { type CredentialPath, readConnections } from './config/connections.ts';
+import { type Environment, serviceAccountFolder, variable } from './config/environment.ts';
+import { CredentialError, fileCredential } from './config/file-credential.ts';
+import { MistakeList } from './config/mistake-list.ts';
+import { readTextFile, UnreadableFile } from './config/read-text-file.ts';
+import { type logLevels, SettingsSchema } from './config/settings-schema.ts';
+import { parseYaml } from './config/yaml-source.ts';
+import type { AnyConnectionType, ConnectionSettings } from './core/connection.ts';
+import { isJsonObject } from './core/json.ts';
+import { isLoopbackHost, type ListenAddress, parseListenAddress } from './core/listen-address.ts';
+import { fits } from './core/schema.ts';
+import { parseDurationMs } from './core/time.ts';
+
+export { fileCredential } from './config/file-credential.ts';
+
+/** Everything that can be set, checked, with its defaults. Paths are absolute. */
+export interface Config {
+  /** As people named it; absent where there is none and all is default. */
+  readonly file?: string;
+  /** The executor's own: the pod's, or `default` outside a cluster. */
+  readonly namespace: string;
+  readonly server: ListenAddress;
+  readonly auth: { readonly tokensFile?: string };
+  /** `path` may be `:memory:`. */
+  readonly store: { readonly type: 'sqlite'; readonly path: string };
+  readonly retention: { readonly finishedMs: number };
+  readonly log: { readonly level: (typeof logLevels)[number] };
+  readonly connections: readonly ConnectionSettings[];
+}
+
+export interface ConfigSources {
+  /** As `--config` gives it, relative to `cwd`. */
+  readonly path?: string | undefined;
+  readonly env?: Environment;
+  readonly cwd: string;
+  readonly connectionTypes: readonly AnyConnectionType[];
+  /** Where a pod's namespace and token are; only tests have another one. */
+  readonly podFolder?: string;
+}
+
+/** The configuration does not hold. The message has a line `file:line:column: path: …` for each mistake. */
+export class ConfigError extends Error {
+  readonly mistakes: readonly string[];
+
+  constructor(mistakes: readonly string[], options: { cause?: unknown } = {}) {
+    super(mistakes.join('\n'), options);
+    this.name = 'ConfigError';
+    this.mistakes = mistakes;
+  }
+}
+
+const defaultAddress = '127.0.0.1:8080';
+const defaultRetention = '7d';
+const defaultStorePath = './data/aftersync.db';
+const inMemory = ':memory:';
+const defaultFile = 'aftersync.yaml';
+const largestFileBytes = 1024 * 1024;
+/** Nothing is deleted earlier, so that a late repeat of a request still finds what became of it. */
+const shortestRetentionMs = 24 * 3_600_000;
+
+/** Reads `--config`, AFTERSYNC_CONFIG or `./aftersync.yaml`; with none of them all is default. Throws ConfigError. */
+export async function loadConfig(sources: ConfigSources): Promise<Config> {
+  const { env = process.env, cwd, connectionTypes, podFolder = serviceAccountFolder } = sources;
+  const file = await findFile(sources.path ?? variable(env, 'AFTERSYNC_CONFIG'), cwd);
+  const source = parseYaml(file?.name ?? defaultFile, file?.text ?? '');
+  const mistakes = new MistakeList(source);
+  if (source.isBroken) throw new ConfigError(mistakes.lines());
+
+  const folder = file === undefined ? cwd : dirname(resolve(cwd, file.name));
+  const namespace = await ownNamespace(podFolder);
+  const settings = source.value ?? {};
+  mistakes.check(SettingsSchema, settings, '');
+  const { connections, credentialPaths } = readConnections(listOfConnections(settings), {
+    types: connectionTypes,
+    folder,
+    ownNamespace: namespace,
+    mistakes,
+  });
+  const tokensFile = textAt(settings, 'auth', 'tokensFile');
+  const tokens = tokensFile === undefined ? [] : [{ pointer: '/auth/tokensFile', path: resolve(folder, tokensFile) }];
+  const server = checkedAddress(settings, mistakes);
+  const finishedMs = checkedRetention(settings, mistakes);
+  await checkCredentials([...tokens, ...credentialPaths], mistakes);
+  if (!fits(SettingsSchema, settings) || server === undefined || finishedMs === undefined || mistakes.count > 0) {
+    throw new ConfigError(mistakes.lines());
+  }
+  return {
+    ...(file !== undefined && { file: file.name }),
+    namespace,
+    server,
+    auth: tokens[0] === undefined ? {} : { tokensFile: tokens[0].path },
+    store: { type: 'sqlite', path: storePath(settings.store?.path, { folder, cwd }) },
+    retention: { finishedMs },
+    log: { level: settings.log?.level ?? 'info' },
+    connections,
+  };
+}
+
+/** The file that was named, or else the default one if it is there. */
+async function findFile(
+  named: string | undefined,
+  cwd: string,
+): Promise<{ readonly name: string; readonly text: string } | undefined> {
+  const name = named ?? defaultFile;
+  try {
+    const { text } = await readTextFile(resolve(cwd, name), largestFileBytes);
+    return { name, text };
+  } catch (error) {
+    if (!(error instanceof UnreadableFile)) throw error;
+    if (named === undefined && error.isMissing) return undefined;
+    throw new ConfigError([`${name}: the configuration cannot be read: ${error.message}`], { cause: error });
+  }
+}
+
+async function ownNamespace(podFolder: string): Promise<string> {
+  try {
+    return (await readTextFile(join(podFolder, 'namespace'), 1024)).text.trim();
+  } catch (error) {
+    if (error instanceof UnreadableFile && error.isMissing) return 'default';
+    throw error;
+  }
+}
+
+/** A path in the file starts from the file, the default one from where the process was started. */
+function storePath(
+  given: string | undefined,
+  { folder, cwd }: { readonly folder: string; readonly cwd: string },
+): string {
+  if (given === inMemory) return inMemory;
+  return given === undefined ? resolve(cwd, defaultStorePath) : resolve(folder, given);
+}
+
+function listOfConnections(settings: unknown): readonly unknown[] {
+  return isJsonObject(settings) && Array.isArray(settings.connections) ? settings.connections : [];
+}
+
+function checkedAddress(settings: unknown, mistakes: MistakeList): ListenAddress | undefined {
+  const text = textAt(settings, 'server', 'address') ?? defaultAddress;
+  const address = parseListenAddress(text);
+  if (address === undefined) {
+    mistakes.add(
+      '/server/address',
+      `expected an address such as 127.0.0.1:8080 or [::1]:8080, found ${JSON.stringify(text)}`,
+    );
+  } else if (!isLoopbackHost(address.host) && textAt(settings, 'auth', 'tokensFile') === undefined) {
+    mistakes.add(
+      '/server/address',
+      `expected a loopback address as long as callers need no credential, found ${JSON.stringify(text)}; ` +
+        'set auth.tokensFile to serve others',
+    );
+  }
+  return address;
+}
+
+function checkedRetention(settings: unknown, mistakes: MistakeList): number | undefined {
+  const text = textAt(settings, 'retention', 'finished') ?? defaultRetention;
+  const finishedMs = parseDurationMs(text);
+  if (finishedMs === undefined || finishedMs < shortestRetentionMs) {
+    mistakes.add(
+      '/retention/finished',
+      `expected a duration of at least 24h, such as 7d, found ${JSON.stringify(text)}`,
+    );
+  }
+  return finishedMs;
+}
+
+/** Their content is not kept: who needs it reads it then, so that a rotated secret is in use at once. */
+async function checkCredentials(paths: readonly CredentialPath[], mistakes: MistakeList): Promise<void> {
+  await Promise.all(
+    paths.map(async ({ pointer, path }) => {
+      try {
+        await fileCredential(path).read();
+      } catch (error) {
+        if (!(error instanceof CredentialError)) throw error;
+        mistakes.add(pointer, `expected a file with a credential at ${path}, but ${error.reason}`);
+      }
+    }),
+  );
+}
+
+/** The text at this place, even where other parts of the settings have mistakes. */
+function textAt(settings: unknown, section: string, key: string): string | undefined {
+  const found = isJsonObject(settings) && isJsonObject(settings[section]) ? settings[section][key] : undefined;
+  return typeof found === 'string' ? found : undefined;
+}

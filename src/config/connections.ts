@@ -1,0 +1,159 @@
+import { resolve } from 'node:path';
+import type { Static } from '@sinclair/typebox';
+import type { AnyConnectionType, ConnectionSettings } from '../core/connection.ts';
+import { isJsonObject, type Json, type JsonObject } from '../core/json.ts';
+import { withDefaults } from '../core/schema.ts';
+import type { MistakeList } from './mistake-list.ts';
+import { nearest } from './nearest.ts';
+import { toPointer } from './pointer.ts';
+import { CommonConnectionSchema, connectionSchema } from './settings-schema.ts';
+
+/** A credential file that the configuration names, and where it does so. */
+export interface CredentialPath {
+  readonly pointer: string;
+  readonly path: string;
+}
+
+/** Reads the list of connections. What it returns is of use only where no mistake was added. */
+export function readConnections(
+  list: readonly unknown[],
+  surroundings: {
+    readonly types: readonly AnyConnectionType[];
+    /** What relative paths of credentials start from. */
+    readonly folder: string;
+    /** The executor's own: alone it may use a connection that names no namespaces. */
+    readonly ownNamespace: string;
+    readonly mistakes: MistakeList;
+  },
+): { readonly connections: readonly ConnectionSettings[]; readonly credentialPaths: readonly CredentialPath[] } {
+  const { types, folder, ownNamespace, mistakes } = surroundings;
+  const connections: ConnectionSettings[] = [];
+  const credentialPaths: CredentialPath[] = [];
+  const names = new FirstPlaces();
+  const defaults = new FirstPlaces();
+
+  for (const [index, value] of list.entries()) {
+    const pointer = `/connections/${index}`;
+    const type = checkedType(value, pointer, types, mistakes);
+    if (!isJsonObject(value)) continue;
+
+    const { name } = value;
+    const sameName = names.firstOf(name, `${pointer}/name`);
+    if (typeof name === 'string' && sameName !== undefined) {
+      mistakes.add(
+        `${pointer}/name`,
+        `expected a name of its own, found "${name}" again; the first is at ${placeText(sameName)}`,
+      );
+    }
+    const sameFamily = value.default === true && type ? defaults.firstOf(type.family, `${pointer}/default`) : undefined;
+    if (type !== undefined && sameFamily !== undefined) {
+      mistakes.add(
+        `${pointer}/default`,
+        `expected one default among the ${type.family} connections, found another; the first is at ${placeText(sameFamily)}`,
+      );
+    }
+
+    const resolved = mapStrings(value, pointer, (text, key, at) => {
+      if (hasPassword(text)) {
+        mistakes.add(at, 'expected a URL without user name and password: credentials are files, never values');
+      }
+      if (!key.endsWith('File')) return text;
+      const path = resolve(folder, text);
+      credentialPaths.push({ pointer: at, path });
+      return path;
+    });
+    if (type === undefined || !isJsonObject(resolved)) continue;
+    connections.push(toSettings({ value: resolved, type, ownNamespace, place: lineText(pointer) }));
+  }
+  return { connections, credentialPaths };
+
+  function placeText(pointer: string): string {
+    return `${lineText(pointer)}:${mistakes.source.placeOf(pointer).column}`;
+  }
+
+  function lineText(pointer: string): string {
+    return `${mistakes.source.name}:${mistakes.source.placeOf(pointer).line}`;
+  }
+}
+
+/** Remembers where each of the things that may be there once was seen first. */
+class FirstPlaces {
+  readonly #pointers = new Map<unknown, string>();
+
+  /** Where the key was seen before; undefined for the first time. */
+  firstOf(key: unknown, pointer: string): string | undefined {
+    const first = this.#pointers.get(key);
+    if (first === undefined) this.#pointers.set(key, pointer);
+    return first;
+  }
+}
+
+function checkedType(
+  value: unknown,
+  pointer: string,
+  types: readonly AnyConnectionType[],
+  mistakes: MistakeList,
+): AnyConnectionType | undefined {
+  const name = isJsonObject(value) ? value.type : undefined;
+  const type = types.find((candidate) => candidate.type === name);
+  if (type === undefined) mistakes.check(CommonConnectionSchema, value, pointer);
+  else mistakes.check(connectionSchema(type), withDefaults(type.options, value), pointer);
+  if (type === undefined && typeof name === 'string' && name !== '') {
+    const known = types.map((candidate) => candidate.type).sort();
+    const near = nearest(name, known);
+    const hint = near === undefined ? '' : `; did you mean ${near}?`;
+    mistakes.add(`${pointer}/type`, `expected one of ${known.join(', ')}, found "${name}"${hint}`);
+  }
+  return type;
+}
+
+function toSettings({
+  value,
+  type,
+  ownNamespace,
+  place,
+}: {
+  readonly value: JsonObject;
+  readonly type: AnyConnectionType;
+  readonly ownNamespace: string;
+  readonly place: string;
+}): ConnectionSettings {
+  // Where the value does not fit, a mistake was added, and nobody gets to see this.
+  const {
+    name,
+    type: _,
+    owner,
+    default: isDefault,
+    allow,
+    ...options
+  } = value as Static<typeof CommonConnectionSchema>;
+  return {
+    name,
+    type: type.type,
+    ...(owner !== undefined && { owner }),
+    allow: { namespaces: [ownNamespace], ...type.allowByDefault, ...allow },
+    isDefault: isDefault ?? false,
+    options: withDefaults(type.options, options) as Readonly<Record<string, Json>>,
+    place,
+  };
+}
+
+/** The value with each string in it replaced; `key` is the nearest key around the string, `at` its pointer. */
+function mapStrings(
+  value: Json | undefined,
+  pointer: string,
+  replace: (text: string, key: string, at: string) => string,
+  key = '',
+): Json | undefined {
+  if (typeof value === 'string') return replace(value, key, pointer);
+  if (Array.isArray(value))
+    return value.map((item, index) => mapStrings(item, `${pointer}/${index}`, replace, key) ?? null);
+  if (!isJsonObject(value)) return value;
+  return Object.fromEntries(
+    Object.entries(value).map(([name, item]) => [name, mapStrings(item, pointer + toPointer([name]), replace, name)]),
+  );
+}
+
+function hasPassword(text: string): boolean {
+  return /^[a-z][a-z0-9+.-]*:\/\/[^/?#@]*@/i.test(text);
+}

@@ -1,0 +1,80 @@
+import { type TObject, type TProperties, type TSchema, Type } from '@sinclair/typebox';
+import type { AnyConnectionType } from '../core/connection.ts';
+import { labelPattern } from '../core/request.ts';
+
+/** An object that takes no other keys, each of them optional. */
+function section<P extends TProperties>(properties: P) {
+  return Type.Partial(Type.Object(properties), { additionalProperties: false });
+}
+
+function oneOf<const V extends readonly string[]>(values: V) {
+  return Type.Union(values.map((value) => Type.Literal<V[number]>(value)));
+}
+
+const FilePath = Type.String({ minLength: 1, maxLength: 4096, errorMessage: 'the path of a file' });
+
+export const logLevels = ['fatal', 'error', 'warn', 'info', 'debug', 'trace'] as const;
+
+/** The whole file but for its connections, whose keys depend on their types. docs/configuration.md describes each key. */
+export const SettingsSchema = section({
+  server: section({
+    address: Type.String({ errorMessage: 'an address such as 127.0.0.1:8080 or [::1]:8080' }),
+  }),
+  auth: section({ tokensFile: FilePath }),
+  store: section({ type: oneOf(['sqlite']), path: FilePath }),
+  retention: section({
+    finished: Type.String({ errorMessage: 'a duration such as 7d' }),
+  }),
+  log: section({ level: oneOf(logLevels) }),
+  connections: Type.Array(Type.Unknown(), { errorMessage: 'a list of connections' }),
+});
+
+const globs = Type.Array(
+  Type.String({
+    minLength: 1,
+    maxLength: 1024,
+    // What other matchers give a meaning is refused, so that nobody believes that it has one here.
+    pattern: '^[^\\s\\[\\]{}!]+$',
+    errorMessage: 'a pattern in which * and ? stand for any characters, without any of ! [ ] { } or white space',
+  }),
+  { maxItems: 1_000, errorMessage: 'a list of at most 1000 patterns' },
+);
+
+const namespaces = Type.Optional(globs);
+
+const commonProperties = {
+  name: Type.String({ pattern: labelPattern, errorMessage: 'a name of lower-case letters, digits and -' }),
+  type: Type.String({ minLength: 1, errorMessage: 'the type of a provider' }),
+  owner: Type.Optional(Type.String({ minLength: 1, maxLength: 253 })),
+  default: Type.Optional(Type.Boolean()),
+};
+
+const errorMessage = 'a connection, which is an object with name and type';
+
+/** What each connection has, whatever its type. */
+export const CommonConnectionSchema = Type.Object(
+  { ...commonProperties, allow: Type.Optional(Type.Object({ namespaces })) },
+  { errorMessage },
+);
+
+/** All keys of a connection of the type. */
+export function connectionSchema(type: AnyConnectionType): TObject {
+  const lists = Object.fromEntries(type.allow.map((list) => [list, Type.Optional(globs)]));
+  const allow = Type.Optional(Type.Object({ namespaces, ...lists }, { additionalProperties: false }));
+  return Type.Object(
+    { ...commonProperties, allow, ...type.options.properties },
+    { additionalProperties: false, errorMessage },
+  );
+}
+
+/** The names of the keys that an object at this place of the schema may have; of all variants, where there are several. */
+export function knownKeys(schema: TSchema, parts: readonly string[]): string[] {
+  if (Array.isArray(schema.anyOf)) {
+    return [...new Set(schema.anyOf.flatMap((variant: TSchema) => knownKeys(variant, parts)))];
+  }
+  const [part, ...rest] = parts;
+  const properties: Readonly<Record<string, TSchema>> = schema.properties ?? {};
+  if (part === undefined) return Object.keys(properties);
+  const next: TSchema | undefined = properties[part] ?? schema.items;
+  return next === undefined ? [] : knownKeys(next, rest);
+}

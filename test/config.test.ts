@@ -1,0 +1,402 @@
+import assert from 'node:assert/strict';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { after, before, describe, test } from 'node:test';
+import { Type } from '@sinclair/typebox';
+import { type Config, ConfigError, loadConfig } from '../src/config.ts';
+import { type AnyConnectionType, defineConnectionType } from '../src/core/connection.ts';
+import { DurationSchema } from '../src/core/request.ts';
+
+const forge = defineConnectionType({
+  type: 'forge',
+  family: 'github',
+  options: Type.Object({
+    baseUrl: Type.String({ default: 'https://forge.example.com', pattern: '^https?://' }),
+    auth: Type.Object({ tokenFile: Type.String() }, { additionalProperties: false }),
+    sendTimeout: Type.Optional(DurationSchema),
+  }),
+  allow: ['repositories'],
+  open: () => ({}),
+}) as AnyConnectionType;
+const edge = defineConnectionType({
+  type: 'edge',
+  family: 'cdn',
+  options: Type.Object({ endpoints: Type.Array(Type.String(), { minItems: 1 }) }),
+  allow: ['hosts'],
+  open: () => ({}),
+}) as AnyConnectionType;
+
+let folder: string;
+
+before(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'aftersync-config-'));
+  await put('token', 'secret\n');
+  await put('empty', ' \n');
+});
+
+after(() => rm(folder, { recursive: true }));
+
+async function put(name: string, content: string | Uint8Array): Promise<void> {
+  const path = join(folder, name);
+  await mkdir(dirname(path), { recursive: true });
+  await writeFile(path, content);
+}
+
+function load(overrides: Partial<Parameters<typeof loadConfig>[0]> = {}): Promise<Config> {
+  return loadConfig({
+    env: {},
+    cwd: folder,
+    connectionTypes: [forge, edge],
+    podFolder: join(folder, 'no-pod'),
+    ...overrides,
+  });
+}
+
+async function loadText(text: string | Uint8Array): Promise<Config> {
+  await put('c.yaml', text);
+  return load({ path: 'c.yaml' });
+}
+
+async function mistakesIn(text: string | Uint8Array): Promise<readonly string[]> {
+  try {
+    await loadText(text);
+  } catch (error) {
+    assert(error instanceof ConfigError);
+    assert.equal(error.message, error.mistakes.join('\n'));
+    return error.mistakes.map((line) => line.replaceAll(folder, '<folder>'));
+  }
+  assert.fail('the configuration was accepted');
+}
+
+const connection = `
+connections:
+  - name: github
+    type: forge
+    auth: { tokenFile: token }
+`;
+
+/** Ten anchors, each of nine uses of the one before: 9¹⁰ texts if it were written out. */
+function aliasBomb(): string {
+  const names = [...'abcdefghij'];
+  return names
+    .map((name, index) => `${name}: &${name} [${Array(9).fill(index === 0 ? 'x' : `*${names[index - 1]}`)}]`)
+    .join('\n');
+}
+
+describe('each mistake names file, line, column, key, what was expected and what was found:', () => {
+  const addressHint = 'expected an address such as 127.0.0.1:8080 or [::1]:8080';
+  const table: readonly (readonly [title: string, text: string | Uint8Array, ...lines: string[]])[] = [
+    [
+      'YAML that ends in the middle',
+      'server: {address: "127.0.0.1:80"\nlog: {}',
+      'c.yaml:2:1: no YAML: Flow map in block collection must be sufficiently indented and end with a }',
+    ],
+    ['a tab as indentation', 'server:\n\taddress: x', 'c.yaml:2:1: no YAML: Tabs are not allowed as indentation'],
+    ['two documents', 'log: {}\n---\nlog: {}', 'c.yaml:2:1: expected one YAML document, found another'],
+    ['a tag', 'log: !secret x', 'c.yaml:1:6: no YAML: Unresolved tag: !secret'],
+    ['a key that is no text', '? [a]\n: 1', 'c.yaml:1:3: no YAML: With stringKeys, all keys must be strings'],
+    ['an unknown anchor', 'log: *here', 'c.yaml:1:6: expected the name of an anchor above, found *here'],
+    ['anchors that multiply', aliasBomb(), 'c.yaml:1:1: expected at most 100 uses of an anchor, found more'],
+    [
+      'a file that is too large',
+      `#${'x'.repeat(1024 * 1024)}`,
+      'c.yaml: the configuration cannot be read: it is over 1048576 bytes long',
+    ],
+    [
+      'a file in UTF-16',
+      Buffer.from('\ufefflog: {}', 'utf16le'),
+      'c.yaml: the configuration cannot be read: it is not text in UTF-8',
+    ],
+    ['a list instead of keys', '- server', 'c.yaml:1:1: expected an object, found an array of 1'],
+    [
+      'a key twice',
+      'log: { level: info }\nserver: {}\nlog: { level: debug }',
+      'c.yaml:3:1: log: expected each key once, found it again; the first is at c.yaml:1:1',
+    ],
+    [
+      'a key twice in a connection',
+      `${connection}    name: other`,
+      'c.yaml:6:5: connections[0].name: expected each key once, found it again; the first is at c.yaml:3:5',
+    ],
+    [
+      'a misspelled key',
+      'server: { adress: "127.0.0.1:1" }',
+      'c.yaml:1:11: server.adress: is not a known key; did you mean address?',
+    ],
+    ['a misspelled section', 'sevrer: {}', 'c.yaml:1:1: sevrer: is not a known key; did you mean server?'],
+    ['an unknown key', 'server: { port: 1 }', 'c.yaml:1:11: server.port: is not a known key; known are address'],
+    ['a section without content', 'server:', 'c.yaml:1:8: server: expected an object, found null'],
+    ['an address that is a number', 'server: { address: 80 }', `c.yaml:1:20: server.address: ${addressHint}, found 80`],
+    [
+      'an address without port',
+      'server: { address: localhost }',
+      `c.yaml:1:20: server.address: ${addressHint}, found "localhost"`,
+    ],
+    [
+      'a port that does not exist',
+      'server: { address: "127.0.0.1:70000" }',
+      `c.yaml:1:20: server.address: ${addressHint}, found "127.0.0.1:70000"`,
+    ],
+    [
+      'an address that is no IPv6 address',
+      'server: { address: "[::zz]:80" }',
+      `c.yaml:1:20: server.address: ${addressHint}, found "[::zz]:80"`,
+    ],
+    [
+      'an address for all without authentication',
+      'server:\n  address: 0.0.0.0:8080',
+      'c.yaml:2:12: server.address: expected a loopback address as long as callers need no credential, found "0.0.0.0:8080"; set auth.tokensFile to serve others',
+    ],
+    [
+      'tokens that are not there',
+      'auth: { tokensFile: nowhere }',
+      'c.yaml:1:21: auth.tokensFile: expected a file with a credential at <folder>/nowhere, but there is no such file',
+    ],
+    [
+      'tokens that are empty',
+      'auth: { tokensFile: empty }',
+      'c.yaml:1:21: auth.tokensFile: expected a file with a credential at <folder>/empty, but it is empty',
+    ],
+    [
+      'tokens that are a folder',
+      'auth: { tokensFile: . }',
+      'c.yaml:1:21: auth.tokensFile: expected a file with a credential at <folder>, but it is a folder',
+    ],
+    ['an unknown store', 'store: { type: etcd }', 'c.yaml:1:16: store.type: expected "sqlite", found "etcd"'],
+    [
+      'a duration with spaces',
+      'retention: { finished: 1 week }',
+      'c.yaml:1:24: retention.finished: expected a duration of at least 24h, such as 7d, found "1 week"',
+    ],
+    [
+      'a retention that is too short',
+      'retention: { finished: 23h }',
+      'c.yaml:1:24: retention.finished: expected a duration of at least 24h, such as 7d, found "23h"',
+    ],
+    [
+      'an unknown level',
+      'log: { level: verbose }',
+      'c.yaml:1:15: log.level: expected "fatal" or "error" or "warn" or "info" or "debug" or "trace", found "verbose"',
+    ],
+    [
+      'connections by name',
+      'connections: {}',
+      'c.yaml:1:14: connections: expected a list of connections, found an object',
+    ],
+    [
+      'a connection that is a name',
+      'connections: [github]',
+      'c.yaml:1:15: connections[0]: expected a connection, which is an object with name and type, found "github"',
+    ],
+    [
+      'a connection without type',
+      'connections:\n  - name: x',
+      'c.yaml:2:5: connections[0].type: is missing: expected the type of a provider',
+    ],
+    [
+      'unknown connection types',
+      'connections:\n  - { name: x, type: akamai }\n  - { name: y, type: forg }',
+      'c.yaml:2:22: connections[0].type: expected one of edge, forge, found "akamai"',
+      'c.yaml:3:22: connections[1].type: expected one of edge, forge, found "forg"; did you mean forge?',
+    ],
+    [
+      'a name with a space',
+      'connections:\n  - { name: "My CDN", type: edge, endpoints: [x] }',
+      'c.yaml:2:13: connections[0].name: expected a name of lower-case letters, digits and -, found "My CDN"',
+    ],
+    [
+      'options that do not fit the type',
+      'connections:\n  - name: x\n    type: forge\n    baseUrl: ftp://x\n    auth: {}\n    sendTimeout: 20\n    sendTimeOut: 20s',
+      'c.yaml:4:14: connections[0].baseUrl: expected a string that matches ^https?://, found "ftp://x"',
+      'c.yaml:5:11: connections[0].auth.tokenFile: is missing: expected a string',
+      'c.yaml:6:18: connections[0].sendTimeout: expected a duration such as 30s, 10m or 2h, found 20',
+      'c.yaml:7:5: connections[0].sendTimeOut: is not a known key; did you mean sendTimeout?',
+    ],
+    [
+      'a credential that is not there',
+      'connections:\n  - name: x\n    type: forge\n    auth: { tokenFile: secrets/token }',
+      'c.yaml:4:24: connections[0].auth.tokenFile: expected a file with a credential at <folder>/secrets/token, but there is no such file',
+    ],
+    [
+      'a credential as a value, which is not repeated',
+      'connections:\n  - name: x\n    type: forge\n    auth: { token: ghp_abc, tokenFile: token }',
+      'c.yaml:4:13: connections[0].auth.token: is not a known key; known are tokenFile',
+    ],
+    [
+      'a password in a URL, which is not repeated',
+      'connections:\n  - name: x\n    type: forge\n    auth: { tokenFile: token }\n    baseUrl: ftp://me:secret@example.com',
+      'c.yaml:5:14: connections[0].baseUrl: expected a string that matches ^https?://, found "ftp://…@example.com"',
+      'c.yaml:5:14: connections[0].baseUrl: expected a URL without user name and password: credentials are files, never values',
+    ],
+    [
+      'what a connection allows',
+      `${connection}    allow: { repos: ["acme/*"], namespaces: "shop-*", repositories: ["acme/{a,b}", "acme/?"] }`,
+      'c.yaml:6:14: connections[0].allow.repos: is not a known key; known are namespaces, repositories',
+      'c.yaml:6:45: connections[0].allow.namespaces: expected a list of at most 1000 patterns, found "shop-*"',
+      'c.yaml:6:70: connections[0].allow.repositories[0]: expected a pattern in which * and ? stand for any characters, without any of ! [ ] { } or white space, found "acme/{a,b}"',
+    ],
+    [
+      'a name twice, of which one connection is of unknown type',
+      `${connection}  - name: github\n    type: akamai`,
+      'c.yaml:6:11: connections[1].name: expected a name of its own, found "github" again; the first is at c.yaml:3:11',
+      'c.yaml:7:11: connections[1].type: expected one of edge, forge, found "akamai"',
+    ],
+    [
+      'two defaults of a family',
+      `${connection}    default: true\n  - { name: two, type: forge, default: true, auth: { tokenFile: token } }\n  - { name: edge, type: edge, default: true, endpoints: [x] }`,
+      'c.yaml:7:40: connections[1].default: expected one default among the github connections, found another; the first is at c.yaml:6:14',
+    ],
+    [
+      'mistakes in several places, in the order of the file',
+      'store: { type: etcd }\nlog: { level: loud }\nserver: { address: x }\nstore: { type: sqlit }',
+      'c.yaml:2:15: log.level: expected "fatal" or "error" or "warn" or "info" or "debug" or "trace", found "loud"',
+      `c.yaml:3:20: server.address: ${addressHint}, found "x"`,
+      'c.yaml:4:1: store: expected each key once, found it again; the first is at c.yaml:1:1',
+      'c.yaml:4:16: store.type: expected "sqlite", found "sqlit"',
+    ],
+  ];
+  for (const [title, text, ...lines] of table) {
+    test(title, async () => assert.deepEqual(await mistakesIn(text), lines));
+  }
+
+  test('nesting that would exhaust the stack', async () => {
+    for (const text of ['['.repeat(100_000), `a: ${'{a: '.repeat(50_000)}`, '- '.repeat(100_000)]) {
+      assert.match(
+        (await mistakesIn(text)).join(),
+        /^c\.yaml:1:\d+: expected YAML of moderate depth, found deeper nesting$/,
+      );
+    }
+  });
+});
+
+describe('where the configuration comes from:', () => {
+  test('without a file all is default, and paths start from the working directory', async () => {
+    assert.deepEqual(await load(), {
+      namespace: 'default',
+      server: { host: '127.0.0.1', port: 8080 },
+      auth: {},
+      store: { type: 'sqlite', path: join(folder, 'data/aftersync.db') },
+      retention: { finishedMs: 7 * 24 * 3_600_000 },
+      log: { level: 'info' },
+      connections: [],
+    });
+  });
+
+  test('an empty file is like none', async () => {
+    const { file, ...rest } = await loadText('# nothing yet\n');
+    assert.equal(file, 'c.yaml');
+    assert.deepEqual(rest, await load());
+  });
+
+  test('--config wins over AFTERSYNC_CONFIG, which wins over aftersync.yaml in the working directory', async () => {
+    await put('place/aftersync.yaml', 'log: { level: trace }');
+    await put('place/env.yaml', 'log: { level: debug }');
+    await put('place/named.yaml', 'log: { level: warn }');
+    const cwd = join(folder, 'place');
+    const env = { AFTERSYNC_CONFIG: 'env.yaml' };
+    assert.equal((await load({ cwd })).log.level, 'trace');
+    assert.equal((await load({ cwd, env: { AFTERSYNC_CONFIG: '' } })).log.level, 'trace');
+    assert.equal((await load({ cwd, env })).log.level, 'debug');
+    assert.equal((await load({ cwd, env, path: 'named.yaml' })).log.level, 'warn');
+  });
+
+  test('a file that was named must be there', async () => {
+    await assert.rejects(load({ path: 'gone.yaml' }), {
+      name: 'ConfigError',
+      message: 'gone.yaml: the configuration cannot be read: there is no such file',
+    });
+    await assert.rejects(load({ env: { AFTERSYNC_CONFIG: 'gone.yaml' } }), { name: 'ConfigError' });
+  });
+
+  test('a pod tells its namespace, which is who may use a connection that names none', async () => {
+    await put('pod/namespace', 'vela-system\n');
+    await put('c.yaml', connection);
+    const { namespace, connections } = await load({ path: 'c.yaml', podFolder: join(folder, 'pod') });
+    assert.equal(namespace, 'vela-system');
+    assert.deepEqual(connections[0]?.allow, { namespaces: ['vela-system'] });
+  });
+});
+
+describe('what is read:', () => {
+  test('every key', async () => {
+    const config = await loadText(`
+server: { address: "0.0.0.0:0" }
+auth: { tokensFile: ./token }
+store: { type: sqlite, path: state/a.db }
+retention: { finished: 30d }
+log: { level: error }
+connections:
+  - name: forge
+    type: forge
+    owner: platform@example.com
+    default: true
+    auth: { tokenFile: token }
+    sendTimeout: 1s
+    allow: { namespaces: ["shop-*"], repositories: ["acme/*"] }
+  - { name: edge, type: edge, endpoints: ["http://127.0.0.1:6081"], allow: { hosts: [www.example.com] } }
+`);
+    assert.deepEqual(config, {
+      file: 'c.yaml',
+      namespace: 'default',
+      server: { host: '0.0.0.0', port: 0 },
+      auth: { tokensFile: join(folder, 'token') },
+      store: { type: 'sqlite', path: join(folder, 'state/a.db') },
+      retention: { finishedMs: 30 * 24 * 3_600_000 },
+      log: { level: 'error' },
+      connections: [
+        {
+          name: 'forge',
+          type: 'forge',
+          owner: 'platform@example.com',
+          allow: { namespaces: ['shop-*'], repositories: ['acme/*'] },
+          isDefault: true,
+          options: {
+            baseUrl: 'https://forge.example.com',
+            auth: { tokenFile: join(folder, 'token') },
+            sendTimeout: '1s',
+          },
+          place: 'c.yaml:8',
+        },
+        {
+          name: 'edge',
+          type: 'edge',
+          allow: { namespaces: ['default'], hosts: ['www.example.com'] },
+          isDefault: false,
+          options: { endpoints: ['http://127.0.0.1:6081'] },
+          place: 'c.yaml:15',
+        },
+      ],
+    });
+  });
+
+  test('paths in the file start from the file, wherever the process was started', async () => {
+    await put('etc/c.yaml', 'store: { path: a.db }\nauth: { tokensFile: token }');
+    await put('etc/token', 'x');
+    const { store, auth } = await load({ path: 'etc/c.yaml' });
+    assert.equal(store.path, join(folder, 'etc/a.db'));
+    assert.equal(auth.tokensFile, join(folder, 'etc/token'));
+  });
+
+  test('a store in memory is no path', async () => {
+    assert.equal((await loadText('store: { path: ":memory:" }')).store.path, ':memory:');
+  });
+
+  test('an anchor stands for its value', async () => {
+    const { connections } = await loadText(`
+connections:
+  - { name: a, type: edge, endpoints: [x], allow: &mine { hosts: [a.example.com] } }
+  - { name: b, type: edge, endpoints: [x], allow: *mine }
+`);
+    assert.deepEqual(connections[1]?.allow.hosts, ['a.example.com']);
+  });
+
+  test('loopback needs no authentication, in whichever form it is written', async () => {
+    for (const address of ['127.0.0.1:0', '127.8.9.1:1', '[::1]:65535', 'localhost:8080', '[::ffff:127.0.0.1]:80']) {
+      await loadText(`server: { address: "${address}" }`);
+    }
+    for (const address of ['[::]:80', '192.168.0.1:80', 'example.com:80', '[::ffff:10.0.0.1]:80']) {
+      assert.match((await mistakesIn(`server: { address: "${address}" }`)).join(), /set auth\.tokensFile/);
+    }
+  });
+});
