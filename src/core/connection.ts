@@ -1,11 +1,10 @@
-import type { Static, TObject, TProperties, TSchema } from '@sinclair/typebox';
+import type { Static, TObject, TProperties } from '@sinclair/typebox';
 import type { Logger } from 'pino';
 import type { Json } from './json.ts';
 import type { Release } from './signal.ts';
 import type { Clock } from './time.ts';
 
-export const families = ['github', 'cdn', 'kubernetes'] as const;
-export type Family = (typeof families)[number];
+export type Family = 'github' | 'cdn' | 'kubernetes';
 
 /** A file that holds a secret: read when needed, trimmed, and read again when it changes. */
 export interface Credential {
@@ -100,5 +99,3 @@ export type AnyConnectionType = ConnectionType<TProperties, unknown>;
 export function defineConnectionType<O extends TProperties, C>(type: ConnectionType<O, C>): ConnectionType<O, C> {
   return type;
 }
-
-export type OptionsOf<T extends { options: TSchema }> = Static<T['options']>;

@@ -43,7 +43,7 @@ export interface ExecutionRequest {
   readonly failurePolicy?: 'fail' | 'ignore';
 }
 
-export type StopReason = Extract<Reason, 'Cancelled' | 'TimedOut'>;
+type StopReason = Extract<Reason, 'Cancelled' | 'TimedOut'>;
 
 /** A stored wish that an execution ends. What ended before `at` is still reported truly. */
 export interface Stop {

@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import canonicalize from 'canonicalize';
 
 export type Json = null | boolean | number | string | readonly Json[] | JsonObject;
@@ -15,9 +15,7 @@ export function isJsonObject(value: unknown): value is JsonObject {
  * CUE 0.9 and 0.14 order keys differently, so requests are compared by this and never by their text.
  */
 export function digestOf(value: Json): string {
-  return createHash('sha256')
-    .update(canonicalize(value) ?? 'null')
-    .digest('hex');
+  return hash('sha256', canonicalize(value) ?? 'null', 'hex');
 }
 
 /** Bytes of the value's JSON text in UTF-8; what limits are measured in. */

@@ -17,6 +17,13 @@ export const reasons = {
     meaning: 'A policy does not allow this; the message names the rule, the value and its owner.',
   },
   EffectFailed: { state: 'failed', meaning: 'The provider refused the write; nothing was done.' },
+  NotFound: { state: 'failed', meaning: 'What is to be read is not there.' },
+  ObjectDeleted: { state: 'failed', meaning: 'The object was deleted while it was waited for.' },
+  ObjectFailed: { state: 'failed', meaning: 'The object that is waited for says of itself that it has failed.' },
+  ObjectReplaced: {
+    state: 'failed',
+    meaning: 'While the object was waited for, another one of the same name took its place.',
+  },
   PartlyFailed: { state: 'failed', meaning: 'Some items of a bulk effect were refused; the outputs list them.' },
   Rejected: { state: 'failed', meaning: 'The provider says that the request can never work; nothing was done.' },
   StepBroken: {

@@ -1,22 +1,60 @@
 import { FormatRegistry, Kind, type Static, type TSchema } from '@sinclair/typebox';
-import { Value, type ValueError, ValueErrorType } from '@sinclair/typebox/value';
+import { type TypeCheck, TypeCompiler } from '@sinclair/typebox/compiler';
+import { Errors, type ValueError, ValueErrorType } from '@sinclair/typebox/errors';
+import { isJsonObject, type JsonObject } from './json.ts';
 import type { InputMistake } from './problem.ts';
 
 const mostMistakes = 20;
 
-/** Fills the schema's defaults into a copy. Unknown keys stay, so that mistakesOf can name them. */
-export function withDefaults<S extends TSchema>(schema: S, value: unknown): unknown {
-  return Value.Default(schema, structuredClone(value));
-}
+/** Compiled at their first use: that checks a request in a tenth of the time that TypeBox takes to interpret its schema. */
+const checks = new WeakMap<TSchema, TypeCheck<TSchema>>();
 
 export function fits<S extends TSchema>(schema: S, value: unknown): value is Static<S> {
-  return Value.Check(schema, value);
+  const check = checks.get(schema) ?? TypeCompiler.Compile<TSchema>(schema);
+  checks.set(schema, check);
+  return check.Check(value);
+}
+
+/**
+ * The value with the schema's defaults in copies of the objects and lists that may lack them; in unions those of the first
+ * variant that then fits. Unknown keys stay, so that mistakesOf can name them. (Value.Default of TypeBox does more, and
+ * took a third of the time to accept a request.)
+ */
+export function withDefaults(schema: TSchema, value: unknown): unknown {
+  const given: unknown = value === undefined ? schema.default : value;
+  if (given === undefined) return undefined;
+  if (Array.isArray(schema.anyOf)) return ofFirstThatFits(schema.anyOf, given);
+  const items: TSchema | undefined = schema.items;
+  if (Array.isArray(given)) return items === undefined ? given : given.map((item) => withDefaults(items, item));
+  return isJsonObject(given) ? withPropertyDefaults(schema, given) : given;
+}
+
+function ofFirstThatFits(variants: readonly TSchema[], given: unknown): unknown {
+  for (const variant of variants) {
+    const filled = withDefaults(variant, given);
+    if (fits(variant, filled)) return filled;
+  }
+  return given;
+}
+
+function withPropertyDefaults(schema: TSchema, given: JsonObject): Readonly<Record<string, unknown>> {
+  const filled: Record<string, unknown> = { ...given };
+  const properties: Readonly<Record<string, TSchema>> = schema.properties ?? {};
+  for (const key in properties) {
+    const property = withDefaults(properties[key] as TSchema, given[key]);
+    if (property !== undefined) filled[key] = property;
+  }
+  // A record: one schema for all values, whatever pattern its keys follow.
+  const [values] = Object.values<TSchema>(schema.patternProperties ?? {});
+  if (values !== undefined) for (const key in given) filled[key] = withDefaults(values, given[key]);
+  return filled;
 }
 
 /** Every mistake at once, at most 20: where it is, what was expected, and what stands there. Empty: the value fits. */
 export function mistakesOf(schema: TSchema, value: unknown): InputMistake[] {
+  if (fits(schema, value)) return [];
   const mistakes = new Map<string, InputMistake>();
-  for (const error of Value.Errors(schema, value)) {
+  for (const error of Errors(schema, [], value)) {
     // A missing key is reported again as a wrong type; the first report says it better.
     if (!mistakes.has(error.path)) mistakes.set(error.path, { path: error.path, message: messageOf(error) });
     if (mistakes.size >= mostMistakes) break;
@@ -37,7 +75,7 @@ function messageOf(error: ValueError): string {
 }
 
 /** What a schema wants, in a few words. */
-export function expected(schema: TSchema): string {
+function expected(schema: TSchema): string {
   if (Array.isArray(schema.anyOf)) return schema.anyOf.map(expected).join(' or ');
   if (schema.const !== undefined) return JSON.stringify(schema.const);
   if (Array.isArray(schema.enum)) return schema.enum.map((value: unknown) => JSON.stringify(value)).join(' or ');

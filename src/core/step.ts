@@ -62,7 +62,7 @@ export interface StepContext {
   connection<C>(family: Family, claims?: ConnectionUse['claims']): Promise<C>;
 }
 
-export type PlanContext = Pick<StepContext, 'connection' | 'now' | 'log'>;
+type PlanContext = Pick<StepContext, 'connection' | 'now' | 'log'>;
 
 /** What a step would do; nothing is sent to find it out. */
 export interface Plan {

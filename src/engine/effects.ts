@@ -14,7 +14,7 @@ type Stopped = { readonly stop: Outcome<never> };
 type AnyEffect = Effect<Json, JsonObject>;
 
 /** What the provider knows our effect by: the same after a restart, and even after a lost store. */
-export function markOf(key: ExecutionKey, effectName: string): string {
+function markOf(key: ExecutionKey, effectName: string): string {
   const hash = createHash('sha256')
     .update(JSON.stringify([key.namespace, key.id, effectName]))
     .digest();

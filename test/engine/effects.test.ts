@@ -1,11 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { type Effect, NotSent, Rejected } from '../../src/core/effect.ts';
+import { NotSent, Rejected } from '../../src/core/effect.ts';
 import type { Execution } from '../../src/core/execution.ts';
 import type { JsonObject } from '../../src/core/json.ts';
 import { limits } from '../../src/core/limits.ts';
-import type { Outcome, StepContext } from '../../src/core/step.ts';
-import { openWorkbench, toyStep } from './workbench.ts';
+import { effectStep, openWorkbench, toyStep } from './workbench.ts';
 
 /** A provider in memory: what was sent to it, and what it answers next. */
 function provider(answers: readonly (JsonObject | Error)[]) {
@@ -19,14 +18,6 @@ function provider(answers: readonly (JsonObject | Error)[]) {
       return answer;
     },
   };
-}
-
-/** Carries the effect through and ends with its result. */
-function effectStep(effect: (context: StepContext) => Effect<JsonObject, JsonObject>) {
-  return toyStep(async (context): Promise<Outcome> => {
-    const settled = await context.effect('write', effect(context));
-    return 'done' in settled ? { kind: 'succeeded', outputs: settled.done } : settled.stop;
-  });
 }
 
 const writeOf = ({ status }: Execution) => status.effects.find(({ name }) => name === 'write');

@@ -6,7 +6,7 @@ import type { Outcome } from '../../src/core/step.ts';
 import { type ExecutionStore, VersionConflict } from '../../src/core/store.ts';
 import { openSqliteStore } from '../../src/store/sqlite/sqlite-store.ts';
 import { ManualClock } from '../support/manual-clock.ts';
-import { openWorkbench, toyStep } from './workbench.ts';
+import { effectStep, openWorkbench, toyStep } from './workbench.ts';
 
 const one = { namespace: 'default', id: 'one' };
 
@@ -140,17 +140,14 @@ test('a result survives a store that fails for a while', async (t) => {
   const bench = await openWorkbench({
     store,
     steps: [
-      toyStep(async ({ effect }) => {
-        const settled = await effect('write', {
-          repeat: 'find',
-          request: {},
-          async send() {
-            sends += 1;
-            return { run: 1 };
-          },
-        });
-        return 'done' in settled ? { kind: 'succeeded', outputs: settled.done } : settled.stop;
-      }),
+      effectStep(() => ({
+        repeat: 'find',
+        request: {},
+        async send() {
+          sends += 1;
+          return { run: 1 };
+        },
+      })),
     ],
   });
   t.after(bench.close);
@@ -173,17 +170,14 @@ test('nothing is sent when the intent cannot be stored', async (t) => {
   const bench = await openWorkbench({
     store,
     steps: [
-      toyStep(async ({ effect }) => {
-        const settled = await effect('write', {
-          repeat: 'find',
-          request: {},
-          async send() {
-            sends += 1;
-            return {};
-          },
-        });
-        return 'done' in settled ? { kind: 'succeeded', outputs: {} } : settled.stop;
-      }),
+      effectStep(() => ({
+        repeat: 'find',
+        request: {},
+        async send() {
+          sends += 1;
+          return { run: 1 };
+        },
+      })),
     ],
   });
   t.after(bench.close);
@@ -222,14 +216,11 @@ test('a conflict with a cancel that came in between: the intent is given up, and
     steps: [
       toyStep(async ({ effect, stop }) => {
         if (stop !== undefined) return { kind: 'failed', reason: stop.reason, message: stop.message };
-        const settled = await effect('write', {
-          repeat: 'find',
-          request: {},
-          async send() {
-            sends += 1;
-            return {};
-          },
-        });
+        const send = async () => {
+          sends += 1;
+          return {};
+        };
+        const settled = await effect('write', { repeat: 'find', request: {}, send });
         return 'done' in settled ? { kind: 'succeeded', outputs: {} } : settled.stop;
       }),
     ],

@@ -2,6 +2,7 @@ import { type TSchema, Type } from '@sinclair/typebox';
 import pino from 'pino';
 import { Registry } from 'prom-client';
 import type { AnyConnectionType, ConnectionSettings } from '../../src/core/connection.ts';
+import type { Effect } from '../../src/core/effect.ts';
 import { type Execution, isFinal } from '../../src/core/execution.ts';
 import type { JsonObject } from '../../src/core/json.ts';
 import type { SignalSource } from '../../src/core/signal.ts';
@@ -26,6 +27,14 @@ export function toyStep(advance: Advance, changes: Partial<Step> = {}): Step {
     }),
     ...changes,
   };
+}
+
+/** Carries one effect named `write` through, and ends with its result. */
+export function effectStep(effect: (context: StepContext) => Effect<JsonObject, JsonObject>): Step {
+  return toyStep(async (context) => {
+    const settled = await context.effect('write', effect(context));
+    return 'done' in settled ? { kind: 'succeeded', outputs: settled.done } : settled.stop;
+  });
 }
 
 export interface WorkbenchOptions {
