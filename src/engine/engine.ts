@@ -93,11 +93,21 @@ export function createEngine(options: EngineOptions): Engine {
     if (known === undefined && turns.size >= limits.unfinishedExecutions) throw tooMany();
     const { created, execution } =
       known === undefined
-        ? await store.create(toNewExecution(submission, catalogue, clock.now()))
+        ? await recorded(store.create(toNewExecution(submission, catalogue, clock.now())))
         : { created: false, execution: known };
     if (!created) assertSameRequest(submission, execution);
     else turns.add(execution, { deadline: execution.deadline, at: execution.createdAt, signals: [] });
     return { created, execution };
+  }
+
+  /** Whoever asks can ask again, and finds the first one should it have been recorded after all. */
+  async function recorded<T>(write: Promise<T>): Promise<T> {
+    try {
+      return await write;
+    } catch (cause) {
+      const detail = 'the execution could not be recorded; send the same request again';
+      throw new Problem('unavailable', detail, { cause, retryAfterSeconds: 1 });
+    }
   }
 
   async function cancel(key: ExecutionKey, caller: string): Promise<Execution> {

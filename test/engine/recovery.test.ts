@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { ExecutionStatus } from '../../src/core/execution.ts';
 import type { JsonObject } from '../../src/core/json.ts';
+import { Problem } from '../../src/core/problem.ts';
 import type { Outcome } from '../../src/core/step.ts';
 import { type ExecutionStore, VersionConflict } from '../../src/core/store.ts';
 import { openSqliteStore } from '../../src/store/sqlite/sqlite-store.ts';
@@ -247,8 +248,8 @@ test('when the store does not take a new execution, the submission is refused an
   t.after(bench.close);
   const both = await Promise.allSettled([bench.submit('one'), bench.submit('one')]);
   assert.deepEqual(
-    both.map(({ status }) => status),
-    ['rejected', 'rejected'],
+    both.map((settled) => settled.status === 'rejected' && settled.reason instanceof Problem && settled.reason.code),
+    ['unavailable', 'unavailable'],
   );
   await bench.settled();
   assert.equal(advances, 0);

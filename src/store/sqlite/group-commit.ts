@@ -2,7 +2,7 @@ import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import type { Execution } from '../../core/execution.ts';
 
 /** Nothing more is read or written: close() was called. */
-export class StoreClosed extends Error {
+class StoreClosed extends Error {
   constructor() {
     super('the store is closed');
     this.name = 'StoreClosed';

@@ -1,0 +1,194 @@
+import type { IncomingMessage } from 'node:http';
+import express, { type ErrorRequestHandler, type Express, type RequestHandler } from 'express';
+import type { Logger } from 'pino';
+import type { Registry } from 'prom-client';
+import { limits } from '../core/limits.ts';
+import { Problem } from '../core/problem.ts';
+import type { ExecutionStore } from '../core/store.ts';
+import type { Clock } from '../core/time.ts';
+import type { Engine } from '../engine/engine.ts';
+import { actionHandlers } from './actions.ts';
+import { requireAllowedHost } from './allowed-hosts.ts';
+import { sendJson } from './answer.ts';
+import { answerKnownRequests } from './answer-known-requests.ts';
+import type { Authenticate, Caller } from './authenticate.ts';
+import { ClientGone } from './body.ts';
+import { createEventStreams } from './event-streams.ts';
+import { eventHandlers } from './events.ts';
+import { ExecutionChanges } from './execution-changes.ts';
+import { executionHandlers } from './executions.ts';
+import type { Handler, Handlers } from './handlers.ts';
+import { healthHandlers } from './health.ts';
+import { KnownRequests } from './known-requests.ts';
+import { listHandlers } from './lists.ts';
+import { createLongPolls } from './long-poll.ts';
+import { createHttpMetrics } from './metrics.ts';
+import { notesOf, observeRequests } from './observe.ts';
+import { openApiDocument } from './openapi.ts';
+import { type Operation, type OperationId, operations } from './operations.ts';
+import { writeProblem } from './problem.ts';
+import { Query } from './query.ts';
+import { stepHandlers } from './steps.ts';
+
+export interface HttpDependencies {
+  readonly engine: Engine;
+  readonly store: ExecutionStore;
+  readonly authenticate: Authenticate;
+  readonly log: Logger;
+  readonly clock: Clock;
+  /** Whether requests can be taken: true, or why not. */
+  readonly ready: () => true | string;
+  /** The executor's own namespace: where executions belong that name none. */
+  readonly ownNamespace: string;
+  /** Whether a workflow origin is taken at its word: only where this machine alone can reach the server. */
+  readonly allowWorkflowOrigins: boolean;
+  /** Names that the Host header may give, without port; undefined: any. */
+  readonly allowedHosts: readonly string[] | undefined;
+  readonly metrics: Registry;
+  readonly bounds?: Partial<HttpBounds>;
+}
+
+/** What the API may hold at once. */
+interface HttpBounds {
+  readonly longPolls: number;
+  readonly eventStreams: number;
+  readonly knownRequestBytes: number;
+}
+
+const defaultBounds: HttpBounds = {
+  longPolls: limits.longPolls,
+  eventStreams: limits.eventStreams,
+  knownRequestBytes: 32 * 1024 * 1024,
+};
+
+/** The API, and what ends it gracefully. */
+export interface HttpApp {
+  readonly express: Express;
+  /** Answers long polls as things stand, ends event streams, and says that it is not ready any more. */
+  drain(): void;
+  /** Lets go of the store. */
+  close(): void;
+}
+
+/** Builds the API without listening. */
+export function createApp(dependencies: HttpDependencies): HttpApp {
+  const { engine, store, log, clock, ownNamespace, allowWorkflowOrigins, allowedHosts } = dependencies;
+  const { authenticate, metrics: registry } = dependencies;
+  const bounds = { ...defaultBounds, ...dependencies.bounds };
+  const changes = new ExecutionChanges(store);
+  const knownRequests = new KnownRequests({ changes, clock, mostBytes: bounds.knownRequestBytes });
+  const longPolls = createLongPolls({ store, changes, clock, most: bounds.longPolls });
+  const eventStreams = createEventStreams({ store, changes, clock, most: bounds.eventStreams });
+  const metrics = createHttpMetrics({ registry, longPolls, eventStreams });
+  let isDraining = false;
+
+  const handlers: Handlers = {
+    ...executionHandlers({ engine, store, knownRequests, longPolls, ownNamespace, allowWorkflowOrigins }),
+    ...listHandlers({ store, ownNamespace }),
+    ...actionHandlers({ engine, ownNamespace }),
+    ...eventHandlers({ eventStreams, ownNamespace }),
+    ...stepHandlers({ engine, ownNamespace }),
+    ...healthHandlers({ registry, ready: () => (isDraining ? 'the server is shutting down' : dependencies.ready()) }),
+    getOpenApi: ({ res }) => sendJson(res, 200, openApiDocument(engine.steps)),
+  };
+
+  const app = express();
+  app.set('strict routing', true);
+  app.set('case sensitive routing', true);
+  // Handlers read the query from the URL themselves; entity tags of answers that no cache may keep only cost time.
+  app.set('query parser', false);
+  app.set('etag', false);
+  app.set('x-powered-by', false);
+
+  const observe = observeRequests({ metrics, log });
+  const answerKnown = answerKnownRequests({ knownRequests, authenticate });
+  // One layer for all: each costs every request.
+  app.use((req, res, next) => {
+    observe(req, res);
+    if (allowedHosts !== undefined) requireAllowedHost(req.headers, allowedHosts);
+    return answerKnown(req, res, next);
+  });
+  for (const [path, pathOperations] of operationsByPath) {
+    const expressPath = toExpressPath(path);
+    for (const [id, operation] of pathOperations) {
+      app[operation.method](expressPath, route(operation, handlers[id], authenticate));
+    }
+    // Right behind, since `{id}` would take the paths of its actions as well.
+    app.all(expressPath, refuseOtherMethods(pathOperations.map(([, { method }]) => method)));
+  }
+  app.use(() => {
+    throw new Problem('not-found', 'no call of the API has this path; see /openapi.json');
+  });
+  app.use(answerError(log));
+
+  return {
+    express: app,
+    drain() {
+      isDraining = true;
+      longPolls.drain();
+      eventStreams.drain();
+    },
+    close: () => changes.close(),
+  };
+}
+
+const operationsByPath = Map.groupBy(Object.entries(operations) as [OperationId, Operation][], ([, { path }]) => path);
+
+/** For calls that are open to everybody. */
+const nobody: Caller = { name: 'nobody', namespaces: [], may: () => false };
+const noQuery = new Query('', []);
+
+function route(operation: Operation, handle: Handler, authenticate: Authenticate): RequestHandler {
+  const names = Object.keys(operation.query);
+  return async (req, res) => {
+    const notes = notesOf(res);
+    notes.route = operation.path;
+    if (operation.access === 'everybody') return await handle({ req, res, caller: nobody, query: noQuery });
+    const caller = await authenticate(req.headers);
+    notes.caller = caller.name;
+    await handle({ req, res, caller, query: new Query(req.url, names) });
+  };
+}
+
+/** `/v1/executions/{id}:cancel` as express writes it: `/v1/executions/:id\:cancel`. */
+function toExpressPath(path: string): string {
+  return path.replaceAll(':', '\\:').replaceAll(/\{(\w+)\}/g, ':$1');
+}
+
+function refuseOtherMethods(methods: readonly Operation['method'][]): RequestHandler {
+  // Express answers HEAD as it answers GET.
+  const allowed = methods.flatMap((method) => (method === 'get' ? ['GET', 'HEAD'] : [method.toUpperCase()])).join(', ');
+  return (req, res) => {
+    res.setHeader('Allow', allowed);
+    throw new Problem('method-not-allowed', `this path takes ${allowed}, not ${req.method}`);
+  };
+}
+
+/** What is not a Problem is a fault of ours: the caller learns the request's id, the log the cause. */
+function answerError(log: Logger): ErrorRequestHandler {
+  return (error: unknown, req, res, _next) => {
+    if (error instanceof ClientGone) return;
+    const { requestId } = notesOf(res);
+    const problem = toProblem(error, requestId);
+    if (problem.status >= 500) log.error({ err: error, requestId }, 'a request failed');
+    // An event stream that broke: the reader connects again.
+    if (res.headersSent) {
+      res.destroy();
+      return;
+    }
+    // Node reads the rest of a body away to find the next request; what may be long is not worth it.
+    if (!req.complete && !hasShortBody(req)) res.setHeader('Connection', 'close');
+    writeProblem(res, problem);
+  };
+}
+
+function hasShortBody({ headers }: IncomingMessage): boolean {
+  return Number(headers['content-length'] ?? Number.POSITIVE_INFINITY) <= limits.bodyBytes;
+}
+
+function toProblem(error: unknown, requestId: string): Problem {
+  if (error instanceof Problem) return error;
+  // Express could not decode the path.
+  if (error instanceof URIError) return new Problem('invalid-id', 'the path holds an odd percent-encoding');
+  return new Problem('internal', `the server's log tells more under request ${requestId}`);
+}

@@ -1,0 +1,88 @@
+import type { JsonObject } from '../core/json.ts';
+import { limits } from '../core/limits.ts';
+import { Problem } from '../core/problem.ts';
+import { ownIdPrefix } from '../core/request.ts';
+import type { ExecutionStore } from '../core/store.ts';
+import { parseDurationMs } from '../core/time.ts';
+import type { Engine } from '../engine/engine.ts';
+import { notFound, sendJson, setLocation, toAnswer } from './answer.ts';
+import { requireMay } from './authenticate.ts';
+import { parseJsonObject, readJsonBytes } from './body.ts';
+import type { Exchange, Handlers } from './handlers.ts';
+import type { KnownRequests } from './known-requests.ts';
+import type { LongPolls } from './long-poll.ts';
+import { notesOf } from './observe.ts';
+import { idOfKey, randomId } from './own-ids.ts';
+import { idOf, keyOf, namespaceOfBody } from './request-key.ts';
+
+/** Creating and reading one execution. */
+export function executionHandlers(parts: {
+  readonly engine: Engine;
+  readonly store: ExecutionStore;
+  readonly knownRequests: KnownRequests;
+  readonly longPolls: LongPolls;
+  readonly ownNamespace: string;
+  readonly allowWorkflowOrigins: boolean;
+}): Pick<Handlers, 'putExecution' | 'postExecution' | 'getExecution'> {
+  const { engine, store, knownRequests, longPolls, ownNamespace, allowWorkflowOrigins } = parts;
+
+  /** The namespace in which the caller may create what the body asks for. */
+  async function admit({ caller, query }: Exchange, body: JsonObject): Promise<string> {
+    if (body.origin !== undefined && !allowWorkflowOrigins) {
+      throw new Problem('origin-not-supported', 'this server cannot prove a workflow origin; leave out `origin`');
+    }
+    const namespace = namespaceOfBody(body, query, ownNamespace);
+    await requireMay(caller, 'create', namespace);
+    return namespace;
+  }
+
+  async function putExecution(exchange: Exchange): Promise<void> {
+    const { req, res, caller } = exchange;
+    const id = idOf(req);
+    if (id.startsWith(ownIdPrefix)) {
+      throw new Problem('invalid-id', `ids that begin with ${ownIdPrefix} are made by the server; POST /v1/executions`);
+    }
+    const bytes = notesOf(res).body ?? (await readJsonBytes(req));
+    const body = parseJsonObject(bytes);
+    const key = { id, namespace: await admit(exchange, body) };
+    const accepted = await knownRequests.remember({ key, url: req.url, body: bytes }, () =>
+      engine.accept({ ...key, body, caller: caller.name }),
+    );
+    if (accepted.created) setLocation(res, key);
+    sendJson(res, accepted.created ? 201 : 200, toAnswer(accepted.execution));
+  }
+
+  async function postExecution(exchange: Exchange): Promise<void> {
+    const { req, res, caller } = exchange;
+    const idempotencyKey = req.get('idempotency-key');
+    const body = parseJsonObject(await readJsonBytes(req));
+    const namespace = await admit(exchange, body);
+    const id =
+      idempotencyKey === undefined ? randomId() : idOfKey({ namespace, caller: caller.name, key: idempotencyKey });
+    const { created, execution } = await engine.accept({ namespace, id, body, caller: caller.name });
+    setLocation(res, execution);
+    sendJson(res, created ? 201 : 200, toAnswer(execution));
+  }
+
+  async function getExecution({ req, res, caller, query }: Exchange): Promise<void> {
+    const key = keyOf(req, query, ownNamespace);
+    const waitMs = waitMsOf(query.one('wait'));
+    await requireMay(caller, 'get', key.namespace);
+    const isWaiting = waitMs > 0;
+    notesOf(res).isHeld = isWaiting;
+    const execution = await (isWaiting ? longPolls.wait(key, waitMs, res) : store.get(key));
+    if (execution === undefined) throw notFound(key);
+    sendJson(res, 200, toAnswer(execution));
+  }
+
+  return { putExecution, postExecution, getExecution };
+}
+
+function waitMsOf(text: string | undefined): number {
+  if (text === undefined) return 0;
+  const waitMs = parseDurationMs(text);
+  if (waitMs === undefined || waitMs > limits.longPollMs) {
+    throw new Problem('invalid-query', 'wait is a duration of at most 60s, such as 30s');
+  }
+  return waitMs;
+}

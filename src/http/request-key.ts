@@ -1,0 +1,42 @@
+import type { Request } from 'express';
+import type { ExecutionKey } from '../core/execution.ts';
+import { isJsonObject, type JsonObject } from '../core/json.ts';
+import { Problem } from '../core/problem.ts';
+import { isLabel } from '../core/request.ts';
+import type { Query } from './query.ts';
+
+/** The id in the path. */
+export function idOf(req: Request): string {
+  const { id } = req.params;
+  if (typeof id !== 'string' || !isLabel(id)) {
+    throw new Problem(
+      'invalid-id',
+      'an id has 1 to 63 lower-case letters, digits and -, and neither begins nor ends with -',
+    );
+  }
+  return id;
+}
+
+/** The namespace that the query names, else the default. */
+export function namespaceOf(query: Query, defaultNamespace: string): string {
+  const namespace = query.one('namespace') ?? defaultNamespace;
+  if (!isLabel(namespace)) throw new Problem('invalid-id', 'the namespace is not a DNS label');
+  return namespace;
+}
+
+export function keyOf(req: Request, query: Query, defaultNamespace: string): ExecutionKey {
+  return { id: idOf(req), namespace: namespaceOf(query, defaultNamespace) };
+}
+
+/** The namespace of a request to create: a workflow's step belongs to its origin's, whatever else is asked for. */
+export function namespaceOfBody(body: JsonObject, query: Query, ownNamespace: string): string {
+  const origin = isJsonObject(body.origin) ? body.origin.namespace : undefined;
+  // The engine's check of the body says what is wrong with any other value.
+  if (typeof origin !== 'string' || !isLabel(origin)) return namespaceOf(query, ownNamespace);
+  const namespace = namespaceOf(query, origin);
+  if (namespace !== origin) {
+    const mistake = { path: '/origin/namespace', message: `is ${origin}, but the query's namespace is ${namespace}` };
+    throw new Problem('invalid-parameters', 'origin and query name different namespaces', { mistakes: [mistake] });
+  }
+  return namespace;
+}

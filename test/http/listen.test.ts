@@ -1,0 +1,97 @@
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { connect } from 'node:net';
+import { text } from 'node:stream/consumers';
+import { test } from 'node:test';
+import { startHttpServer } from '../../src/http/listen.ts';
+import { serveApi } from './served-api.ts';
+
+test('a port in use is said in a sentence', async (t) => {
+  const api = await serveApi();
+  t.after(api.close);
+  const port = Number(new URL(api.server.url).port);
+  await assert.rejects(startHttpServer(api.app, { host: '127.0.0.1', port }), {
+    message: `cannot listen on 127.0.0.1 port ${port}: another process uses the port; stop it or choose another server.address`,
+  });
+  await assert.rejects(
+    startHttpServer(api.app, { host: '192.0.2.1', port: 0 }),
+    /this machine does not have the address/,
+  );
+});
+
+test('an IPv6 address is written as URLs write it', async (t) => {
+  const api = await serveApi();
+  t.after(api.close);
+  const server = await startHttpServer(api.app, { host: '::1', port: 0 });
+  t.after(server.close);
+  assert.match(server.url, /^http:\/\/\[::1\]:\d+$/);
+});
+
+test('a stop lets a request in flight finish, closes idle connections, and takes no new one', async (t) => {
+  const { promise: arrived, resolve: arrive } = Promise.withResolvers<void>();
+  const { promise: mayGoOn, resolve: goOn } = Promise.withResolvers<void>();
+  const api = await serveApi(({ engine }) => ({
+    engine: {
+      ...engine,
+      async accept(submission) {
+        arrive();
+        await mayGoOn;
+        return await engine.accept(submission);
+      },
+    },
+  }));
+  t.after(api.close);
+  const port = Number(new URL(api.server.url).port);
+  const idle = connect(port, '127.0.0.1');
+  await once(idle, 'connect');
+  const idleClosed = once(idle.resume(), 'close');
+  const used = connect(port, '127.0.0.1');
+  used.write('GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n');
+  await once(used, 'data');
+  const usedClosed = once(used.resume(), 'close');
+
+  const answer = api.put('one');
+  await arrived;
+  let isClosed = false;
+  const closed = api.server.close().then(() => {
+    isClosed = true;
+  });
+  await Promise.all([idleClosed, usedClosed]);
+  const refused = connect(port, '127.0.0.1');
+  assert.equal((await once(refused, 'error').catch((error) => [error]))[0].code, 'ECONNREFUSED');
+  assert.equal(isClosed, false);
+  goOn();
+  assert.equal((await answer).status, 201);
+  await closed;
+});
+
+test('a server that drains is not ready', async (t) => {
+  let readiness: true | string = 'the server is starting';
+  const api = await serveApi(() => ({ ready: () => readiness }));
+  t.after(api.close);
+  const starting = await api.call('GET', '/readyz');
+  assert.equal(starting.status, 503);
+  assert.equal(starting.json.detail, 'the server is starting');
+  assert.equal((await api.call('GET', '/healthz')).status, 200);
+  readiness = true;
+  assert.equal((await api.call('GET', '/readyz')).status, 200);
+  api.app.drain();
+  assert.equal((await api.call('GET', '/readyz')).status, 503);
+  assert.equal((await api.call('GET', '/healthz')).status, 200);
+});
+
+test('what is not HTTP harms nobody', async (t) => {
+  const api = await serveApi();
+  t.after(api.close);
+  for (const bytes of [
+    '\0\0\0\0\r\n\r\n',
+    'GET\r\n\r\n',
+    `GET /${'x'.repeat(17_000)} HTTP/1.1\r\n\r\n`,
+    'GET / HTTP/1.1\r\n\r\n',
+  ]) {
+    const socket = connect(Number(new URL(api.server.url).port), '127.0.0.1');
+    socket.end(bytes);
+    assert.match(await text(socket), /^HTTP\/1.1 4\d\d /);
+  }
+  assert.equal((await api.call('GET', '/healthz')).status, 200);
+});
