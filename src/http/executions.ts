@@ -5,7 +5,7 @@ import { ownIdPrefix } from '../core/request.ts';
 import type { ExecutionStore } from '../core/store.ts';
 import { parseDurationMs } from '../core/time.ts';
 import type { Engine } from '../engine/engine.ts';
-import { notFound, sendJson, setLocation, toAnswer } from './answer.ts';
+import { notFound, sendJson, sendJsonText, setLocation, toAnswer } from './answer.ts';
 import { requireMay } from './authenticate.ts';
 import { parseJsonObject, readJsonBytes } from './body.ts';
 import type { Exchange, Handlers } from './handlers.ts';
@@ -49,7 +49,7 @@ export function executionHandlers(parts: {
       engine.accept({ ...key, body, caller: caller.name }),
     );
     if (accepted.created) setLocation(res, key);
-    sendJson(res, accepted.created ? 201 : 200, toAnswer(accepted.execution));
+    sendJsonText(res, accepted.created ? 201 : 200, accepted.answer);
   }
 
   async function postExecution(exchange: Exchange): Promise<void> {

@@ -1,7 +1,7 @@
 import { type Execution, type ExecutionKey, keyText } from '../core/execution.ts';
 import type { Clock } from '../core/time.ts';
-import { type JsonText, toAnswer, toJsonText } from './answer.ts';
-import { type ExecutionChanges, isNewer } from './execution-changes.ts';
+import type { JsonText } from './answer.ts';
+import { ExecutionChange, type ExecutionChanges, isNewer } from './execution-changes.ts';
 
 /** What an entry costs beside its bytes: maps, buffers, the execution that it was made of. */
 const overheadBytes = 2_048;
@@ -9,16 +9,13 @@ const overheadBytes = 2_048;
 const mostBodiesPerUrl = 4;
 /** Nothing is deleted within 24 h of its end (DESIGN.md 7): that long a final answer certainly stands. */
 const finalAnswerMs = 24 * 60 * 60 * 1_000;
+/** How much stays when the bytes run out: each walk to the least recently used passes the places of all forgotten before. */
+const keptShare = 0.9;
 
-/** The answer as last committed; shared by all requests that ask for it. */
-export interface KnownAnswer {
-  readonly execution: Execution;
-  readonly answer: JsonText;
-}
-
-interface Entry extends KnownAnswer {
-  execution: Execution;
-  answer: JsonText;
+interface Entry {
+  /** As last committed. */
+  newest: ExecutionChange;
+  /** How many requests share it. */
   uses: number;
 }
 
@@ -45,10 +42,10 @@ export class KnownRequests {
     this.#changes = options.changes;
     this.#clock = options.clock;
     this.#mostBytes = options.mostBytes;
-    this.#changes.followAll(({ execution, answer }) => {
-      const entry = this.#entries.get(keyText(execution));
-      if (entry === undefined || !isNewer(execution, entry.execution)) return;
-      this.#replace(entry, execution, answer);
+    this.#changes.followAll((change) => {
+      const entry = this.#entries.get(keyText(change.execution));
+      if (entry === undefined) return;
+      this.#renew(entry, change);
       this.#shrink();
     });
   }
@@ -63,77 +60,78 @@ export class KnownRequests {
     return this.#requests.has(url);
   }
 
-  find(url: string, body: Buffer): KnownAnswer | undefined {
+  find(url: string, body: Buffer): ExecutionChange | undefined {
     const known = this.#requests.get(url);
     const entry = known?.find((request) => request.body.equals(body))?.entry;
     if (known === undefined || entry === undefined) return undefined;
-    const { finishedAt } = entry.execution.status;
+    const { finishedAt } = entry.newest.execution.status;
     if (finishedAt !== undefined && this.#clock.now() - finishedAt >= finalAnswerMs) {
       this.#forget(url);
       return undefined;
     }
     this.#requests.delete(url);
     this.#requests.set(url, known);
-    return entry;
+    return entry.newest;
   }
 
-  /** Remembers what `record` recorded, or what was committed of it meanwhile. */
+  /** Remembers what `record` recorded, or what was committed of it meanwhile, and gives the answer with it. */
   async remember<T extends { readonly execution: Execution }>(
     request: { readonly key: ExecutionKey; readonly url: string; readonly body: Buffer },
     record: () => Promise<T>,
-  ): Promise<T> {
-    let newest: Execution | undefined;
-    const release = this.#changes.followOne(request.key, ({ execution }) => {
-      newest = execution;
+  ): Promise<T & { readonly answer: JsonText }> {
+    let seen: ExecutionChange | undefined;
+    const release = this.#changes.followOne(request.key, (change) => {
+      seen = change;
     });
     try {
       const recorded = await record();
-      const { execution } = recorded;
-      this.#add(request, newest !== undefined && isNewer(newest, execution) ? newest : execution);
-      return recorded;
+      const newest =
+        seen === undefined || isNewer(recorded.execution, seen.execution)
+          ? new ExecutionChange(recorded.execution)
+          : seen;
+      this.#add(request, newest);
+      return { ...recorded, answer: newest.answer };
     } finally {
       release();
     }
   }
 
-  #add({ url, body }: { readonly url: string; readonly body: Buffer }, execution: Execution): void {
+  #add({ url, body }: { readonly url: string; readonly body: Buffer }, newest: ExecutionChange): void {
     const previous = this.#requests.get(url) ?? [];
     const kept = previous.filter((request) => !request.body.equals(body)).slice(0, mostBodiesPerUrl - 1);
-    const added = this.#hold(url, body, execution);
+    const added = this.#hold(url, body, newest);
     for (const request of previous) if (!kept.includes(request)) this.#release(request);
     this.#requests.delete(url);
     this.#requests.set(url, [added, ...kept]);
     this.#shrink();
   }
 
-  #hold(url: string, body: Buffer, execution: Execution): KnownRequest {
-    const text = keyText(execution);
+  #hold(url: string, body: Buffer, newest: ExecutionChange): KnownRequest {
+    const text = keyText(newest.execution);
     let entry = this.#entries.get(text);
     if (entry === undefined) {
-      entry = { execution, answer: toJsonText(toAnswer(execution)), uses: 0 };
+      entry = { newest, uses: 0 };
       this.#entries.set(text, entry);
-      this.#bytes += entry.answer.byteLength;
-    } else if (isNewer(execution, entry.execution)) {
-      this.#replace(entry, execution, toJsonText(toAnswer(execution)));
-    }
+      this.#bytes += newest.answer.byteLength;
+    } else this.#renew(entry, newest);
     entry.uses++;
     const bytes = url.length + body.length + overheadBytes;
     this.#bytes += bytes;
     return { body, entry, bytes };
   }
 
-  #replace(entry: Entry, execution: Execution, answer: JsonText): void {
-    this.#bytes += answer.byteLength - entry.answer.byteLength;
-    entry.execution = execution;
-    entry.answer = answer;
+  #renew(entry: Entry, change: ExecutionChange): void {
+    if (!isNewer(change.execution, entry.newest.execution)) return;
+    this.#bytes += change.answer.byteLength - entry.newest.answer.byteLength;
+    entry.newest = change;
   }
 
   #release({ entry, bytes }: KnownRequest): void {
     this.#bytes -= bytes;
     entry.uses--;
     if (entry.uses > 0) return;
-    this.#bytes -= entry.answer.byteLength;
-    this.#entries.delete(keyText(entry.execution));
+    this.#bytes -= entry.newest.answer.byteLength;
+    this.#entries.delete(keyText(entry.newest.execution));
   }
 
   #forget(url: string): void {
@@ -142,9 +140,10 @@ export class KnownRequests {
   }
 
   #shrink(): void {
+    if (this.#bytes <= this.#mostBytes) return;
     for (const url of this.#requests.keys()) {
-      if (this.#bytes <= this.#mostBytes) return;
       this.#forget(url);
+      if (this.#bytes <= keptShare * this.#mostBytes) return;
     }
   }
 }
