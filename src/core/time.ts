@@ -35,6 +35,13 @@ export function parseDurationMs(text: string): number | undefined {
   return Number.isSafeInteger(totalMs) ? totalMs : undefined;
 }
 
+/** The same for a text that a schema has checked. Throws where none has. */
+export function requireDurationMs(text: string): number {
+  const durationMs = parseDurationMs(text);
+  if (durationMs === undefined) throw new Error(`${text} is not a duration`);
+  return durationMs;
+}
+
 /** The shortest of the forms that parseDurationMs reads: 90000 is `1m30s`. */
 export function formatDurationMs(totalMs: number): string {
   if (totalMs < 1_000) return `${Math.round(totalMs)}ms`;

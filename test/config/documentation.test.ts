@@ -6,6 +6,7 @@ import { connectionSchema, SettingsSchema } from '../../src/config/settings-sche
 import type { AnyConnectionType } from '../../src/core/connection.ts';
 import { cdnConnectionTypes } from '../../src/providers/cdn/index.ts';
 import { github } from '../../src/providers/github/connection.ts';
+import { kubernetes } from '../../src/providers/kubernetes/connection.ts';
 
 const documentation = await readFile(new URL('../../docs/configuration.md', import.meta.url), 'utf8');
 
@@ -39,6 +40,10 @@ test('docs/configuration.md describes the keys of the file, and no others', () =
 
 test('docs/configuration.md describes the keys of a GitHub connection, and no others', () => {
   assert.deepEqual(keysBelow('### `github`').sort(), ownKeys(github as AnyConnectionType).sort());
+});
+
+test('docs/configuration.md describes the keys of a connection to a cluster, and no others', () => {
+  assert.deepEqual(keysBelow('### `kubernetes`').sort(), ownKeys(kubernetes as AnyConnectionType).sort());
 });
 
 test('docs/configuration.md describes the keys that all CDN connections have, and no others', () => {

@@ -92,6 +92,7 @@ function workflow(isMarked: boolean) {
   ];
   if (!isMarked) return { file: 'smoke.yml', plan };
   const on = { workflow_dispatch: { inputs: { mark: {} } } };
+  // biome-ignore lint/suspicious/noTemplateCurlyInString: GitHub's expressions look like that.
   return { file: 'smoke.yml', plan, on, runName: 'smoke ${{ inputs.mark }}' };
 }
 

@@ -1,7 +1,7 @@
 import { Type } from '@sinclair/typebox';
 import { defineConnectionType } from '../../core/connection.ts';
 import { DurationSchema } from '../../core/request.ts';
-import { parseDurationMs } from '../../core/time.ts';
+import { requireDurationMs } from '../../core/time.ts';
 import { tokenAuthentication } from './authentication.ts';
 import { GitHubClient } from './github-client.ts';
 
@@ -52,9 +52,3 @@ export const github = defineConnectionType({
     );
   },
 });
-
-function requireDurationMs(text: string): number {
-  const durationMs = parseDurationMs(text);
-  if (durationMs === undefined) throw new Error(`${text} is not a duration`);
-  return durationMs;
-}

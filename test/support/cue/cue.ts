@@ -24,10 +24,17 @@ export interface CuePackage {
   readonly files: Readonly<Record<string, string>>;
 }
 
-/** `cue export`: the value of the expression (default: of the whole package) as parsed JSON. It must be concrete. */
-export async function cueExport(input: CuePackage & { readonly expression?: string }): Promise<unknown> {
+export interface Exported extends CuePackage {
+  /** Default: the whole package. */
+  readonly expression?: string;
+  /** `openapi`: the definitions (`#name`) in the value, as an OpenAPI document. Default: json. */
+  readonly out?: 'json' | 'openapi';
+}
+
+/** `cue export`: the value of the expression as parsed JSON. It must be concrete. */
+export async function cueExport(input: Exported): Promise<unknown> {
   const expression = input.expression === undefined ? [] : ['--expression', input.expression];
-  return JSON.parse(await runOnPackage(input, ['export', '--out', 'json', ...expression]));
+  return JSON.parse(await runOnPackage(input, ['export', '--out', input.out ?? 'json', ...expression]));
 }
 
 /** `cue vet`: throws a CueError where the package has an error. Values need not be concrete. */
