@@ -14,6 +14,7 @@ import { staticTokens } from './http/static-tokens.ts';
 import { createHttpFetch } from './providers/http-client.ts';
 import { connectionTypes } from './providers/index.ts';
 import { steps } from './steps/index.ts';
+import { readyGate } from './steps/read-object/ready-gate.ts';
 import { openSqliteStore } from './store/sqlite/sqlite-store.ts';
 
 export { connectionTypes } from './providers/index.ts';
@@ -51,6 +52,7 @@ export async function openLocal(config: Config, wiring: Wiring = {}): Promise<Lo
   const engine = createEngine({
     store,
     steps,
+    readyGate,
     sources: [],
     connectionTypes,
     connections: config.connections,

@@ -1,4 +1,5 @@
 import type { Json, JsonObject } from './json.ts';
+import type { ReadyWhen } from './ready-gate.ts';
 import type { Reason } from './reason.ts';
 import type { EpochMs } from './time.ts';
 
@@ -41,6 +42,7 @@ export interface ExecutionRequest {
   /** A duration such as `10m`, counted from createdAt. */
   readonly timeout?: string;
   readonly failurePolicy?: 'fail' | 'ignore';
+  readonly readyWhen?: ReadyWhen;
 }
 
 type StopReason = Extract<Reason, 'Cancelled' | 'TimedOut'>;
@@ -107,6 +109,8 @@ export interface ExecutionStatus {
   readonly attempts: number;
   readonly stop?: Stop;
   readonly effects: readonly EffectRecord[];
+  /** Of `readyWhen`: since when it holds, which is looked at once; before that what the gate keeps between looks. */
+  readonly readiness?: { readonly readyAt: EpochMs } | { readonly state: Json };
   /** The step's own small memory between advances. */
   readonly stepState?: Json;
   /** When to advance next though nothing was signalled. */

@@ -1,4 +1,5 @@
 import { type Static, Type } from '@sinclair/typebox';
+import { ReadyWhenSchema } from './ready-gate.ts';
 import { durationPattern } from './time.ts';
 
 /** DNS label: what Kubernetes takes as a name, so that each execution can be an object of its own. */
@@ -44,6 +45,7 @@ export const ExecutionRequestSchema = Type.Object(
         description: 'ignore: the workflow goes on though the step failed. Default fail.',
       }),
     ),
+    readyWhen: Type.Optional(ReadyWhenSchema),
   },
   { additionalProperties: false, $id: 'ExecutionRequest' },
 );

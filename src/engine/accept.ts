@@ -2,9 +2,10 @@ import type { Execution, ExecutionRequest } from '../core/execution.ts';
 import { digestOf, type Json } from '../core/json.ts';
 import { limits } from '../core/limits.ts';
 import { type InputMistake, Problem } from '../core/problem.ts';
+import type { ReadyGate } from '../core/ready-gate.ts';
 import { type ExecutionRequestBody, ExecutionRequestSchema } from '../core/request.ts';
 import { fits, mistakesOf, withDefaults } from '../core/schema.ts';
-import type { Step } from '../core/step.ts';
+import type { ConnectionUse, Step } from '../core/step.ts';
 import type { NewExecution } from '../core/store.ts';
 import { type EpochMs, formatDurationMs, parseDurationMs } from '../core/time.ts';
 import type { Connections } from './connections.ts';
@@ -15,6 +16,7 @@ const longestTimeoutMs = 35 * 24 * 3_600_000;
 export interface Catalogue {
   readonly steps: ReadonlyMap<string, Step>;
   readonly connections: Connections;
+  readonly readyGate: ReadyGate;
 }
 
 /** The record of a submission, or a Problem that names everything wrong with it. Nothing is stored here. */
@@ -24,7 +26,8 @@ export function toNewExecution(submission: Submission, catalogue: Catalogue, now
   const timeoutMs = checkedTimeoutMs(body.timeout ?? step.defaultTimeout);
   const request = body as ExecutionRequest;
   const params = checkedParams(step, request.with, '/with');
-  for (const use of step.uses?.(params) ?? []) catalogue.connections.assertKnown(use);
+  const uses = [...(step.uses?.(params) ?? []), ...gateUses(request, catalogue.readyGate)];
+  for (const use of uses) catalogue.connections.assertKnown(use);
   return {
     namespace: submission.namespace,
     id: submission.id,
@@ -44,6 +47,13 @@ export function knownStep(name: string, { steps }: Catalogue): Step {
     'unknown-step',
     `there is no step ${JSON.stringify(name)}; there are: ${[...steps.keys()].join(', ')}`,
   );
+}
+
+/** What waiting for `readyWhen` takes, after its own check. */
+function gateUses({ readyWhen }: ExecutionRequest, gate: ReadyGate): readonly ConnectionUse[] {
+  if (readyWhen === undefined) return [];
+  assertNone(gate.check(readyWhen).map(({ path, message }) => ({ path: `/readyWhen${path}`, message })));
+  return gate.uses(readyWhen);
 }
 
 /** The parameters with the schema's defaults. Paths of mistakes begin with `at`. */

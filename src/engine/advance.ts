@@ -11,6 +11,7 @@ import {
 } from '../core/execution.ts';
 import type { Json, JsonObject } from '../core/json.ts';
 import { limits } from '../core/limits.ts';
+import type { ReadyGate } from '../core/ready-gate.ts';
 import { finalStateOf } from '../core/reason.ts';
 import { withDefaults } from '../core/schema.ts';
 import type { ConnectionUse, Items, Outcome, SendRange, Settled, Step, StepContext } from '../core/step.ts';
@@ -28,6 +29,7 @@ import type { Turn, Turns } from './turns.ts';
 export interface AdvanceParts {
   readonly store: ExecutionStore;
   readonly steps: ReadonlyMap<string, Step>;
+  readonly readyGate: ReadyGate;
   readonly connections: Connections;
   readonly clock: Clock;
   readonly log: Logger;
@@ -118,9 +120,12 @@ export class Advance {
     }
     try {
       const params = withDefaults(step.params, execution.request.with);
-      if (execution.status.state === 'pending') await this.#admit(step, params);
-      const outcome = await this.#withinLimit(step.advance(this.#context(step, params), params));
-      return checkedOutcome(step, outcome);
+      const uses = step.uses?.(params) ?? [];
+      if (execution.status.state === 'pending') await this.#admit([...uses, ...this.#gateUses()]);
+      const notReady = await this.#notReady();
+      if (notReady !== undefined) return notReady;
+      const context = this.#context(step.name, uses, this.execution.status.stepState);
+      return checkedOutcome(step, await this.#withinLimit(step.advance(context, params)));
     } catch (error) {
       if (error instanceof Rejected) return { kind: 'failed', reason: error.reason, message: error.message };
       if (error instanceof NotSent) {
@@ -131,20 +136,48 @@ export class Advance {
   }
 
   /** From here on it runs: policy allows what it needs. Recorded with the first thing that there is to record. */
-  async #admit(step: Step, params: unknown): Promise<void> {
-    for (const use of step.uses?.(params) ?? []) await this.#parts.connections.permit(use, this.execution.namespace);
+  async #admit(uses: readonly ConnectionUse[]): Promise<void> {
+    for (const use of uses) await this.#parts.connections.permit(use, this.execution.namespace);
     const startedAt = this.now();
     this.journal.note((status) => ({ ...status, state: 'running', startedAt, message: 'started' }));
   }
 
-  #context(step: Step, params: unknown): StepContext {
+  #gateUses(): readonly ConnectionUse[] {
+    const { readyWhen } = this.execution.request;
+    return readyWhen === undefined ? [] : this.#parts.readyGate.uses(readyWhen);
+  }
+
+  /** The outcome of an advance before which `readyWhen` does not hold. Once it has held it is not looked at again. */
+  async #notReady(): Promise<Outcome<never> | undefined> {
+    const { request, status } = this.execution;
+    const { readiness } = status;
+    if (request.readyWhen === undefined || (readiness !== undefined && 'readyAt' in readiness)) return undefined;
+    // The step was never begun, so that there is nothing to undo.
+    if (this.stop !== undefined) return stopped(this.stop);
+    const context = this.#context('readyWhen', this.#gateUses(), readiness?.state);
+    const outcome = await this.#withinLimit(this.#parts.readyGate.advance(context, request.readyWhen));
+    if (outcome === 'ready') {
+      const readyAt = this.now();
+      this.journal.note((before) => ({ ...before, readiness: { readyAt } }));
+      return undefined;
+    }
+    if (outcome.kind === 'failed' || outcome.state === undefined) return outcome;
+    const { state, ...waiting } = outcome;
+    if (JSON.stringify(readiness) !== JSON.stringify({ state })) {
+      this.journal.note((before) => ({ ...before, readiness: { state } }));
+    }
+    return waiting;
+  }
+
+  /** `user`: who may open no connection but those in `uses`. */
+  #context(user: string, uses: readonly ConnectionUse[], state: Json | undefined): StepContext {
     const advance = this;
     return {
       // Read anew by each look: the journal goes on while the step advances.
       get execution() {
         return advance.execution;
       },
-      state: this.execution.status.stepState,
+      state,
       stop: this.stop,
       log: this.log,
       readsAborted: this.#reads.signal,
@@ -153,9 +186,8 @@ export class Advance {
         runEffect(this, name, effect),
       progress: (name: string, items: Items, sendRange: SendRange) => runProgress(this, name, items, sendRange),
       connection: async <C>(family: string, claims: ConnectionUse['claims'] = {}) => {
-        const use = step.uses?.(params).find((each) => each.family === family);
-        if (use === undefined)
-          throw new Error(`step ${step.name} opens a ${family} connection that it does not declare`);
+        const use = uses.find((each) => each.family === family);
+        if (use === undefined) throw new Error(`${user} opens a ${family} connection that it does not declare`);
         const full = { ...use, claims: { ...use.claims, ...claims } };
         return (await this.#parts.connections.open(full, this.execution.namespace)) as C;
       },

@@ -5,6 +5,7 @@ import { type Execution, type ExecutionKey, isFinal, type Stop } from '../core/e
 import type { JsonObject } from '../core/json.ts';
 import { limits } from '../core/limits.ts';
 import { Problem } from '../core/problem.ts';
+import type { ReadyGate } from '../core/ready-gate.ts';
 import type { SignalSource } from '../core/signal.ts';
 import type { ConnectionUse, Plan, Step } from '../core/step.ts';
 import { type ExecutionStore, VersionConflict } from '../core/store.ts';
@@ -46,6 +47,8 @@ export interface Engine {
 export interface EngineOptions {
   readonly store: ExecutionStore;
   readonly steps: readonly Step[];
+  /** Looks after the `readyWhen` of requests. */
+  readonly readyGate: ReadyGate;
   readonly sources: readonly SignalSource[];
   readonly connectionTypes: readonly AnyConnectionType[];
   readonly connections: readonly ConnectionSettings[];
@@ -64,7 +67,8 @@ export function createEngine(options: EngineOptions): Engine {
   const { clock } = tools;
   const steps = new Map(options.steps.map((step) => [step.name, step]));
   const connections = new Connections({ settings: options.connections, types: options.connectionTypes, tools });
-  const catalogue = { steps, connections };
+  const { readyGate } = options;
+  const catalogue = { steps, connections, readyGate };
   const closing = new AbortController();
   const turns: Turns = new Turns({
     clock,
@@ -79,7 +83,17 @@ export function createEngine(options: EngineOptions): Engine {
     advancing: turns.advancing,
   }));
   const random = options.random ?? Math.random;
-  const parts: AdvanceParts = { store, steps, connections, clock, log, metrics, random, closing: closing.signal };
+  const parts: AdvanceParts = {
+    store,
+    steps,
+    readyGate,
+    connections,
+    clock,
+    log,
+    metrics,
+    random,
+    closing: closing.signal,
+  };
   let stopRetention = () => {};
 
   async function found(key: ExecutionKey): Promise<Execution> {

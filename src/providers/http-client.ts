@@ -1,4 +1,4 @@
-import { Agent, type Dispatcher } from 'undici';
+import type { Agent, Dispatcher } from 'undici';
 import { type HttpAnswer, HttpError, type HttpFetch, type HttpRequest } from '../core/connection.ts';
 import { assertAllowedAddress, guardedLookup } from './address-guard.ts';
 
@@ -34,21 +34,32 @@ export interface HttpClient {
  * the engine may repeat a write.
  */
 export function createHttpFetch(options: HttpClientOptions): HttpClient {
-  const agent = new Agent({
+  // Opened by the first request: a server that starts need not wait for undici to load.
+  let agent: Promise<Agent> | undefined;
+  return {
+    async fetch(request) {
+      agent ??= openAgent(options);
+      const opened = await agent;
+      return await new Promise((resolve, reject) => {
+        new Exchange(request, resolve, reject).start(opened, options.userAgent);
+      });
+    },
+    async close() {
+      await (await agent)?.close();
+    },
+  };
+}
+
+async function openAgent({ connectionsPerOrigin = 64, connectTimeoutMs = 10_000 }: HttpClientOptions): Promise<Agent> {
+  const { Agent } = await import('undici');
+  return new Agent({
     allowH2: false,
-    connections: options.connectionsPerOrigin ?? 64,
+    connections: connectionsPerOrigin,
     // One time limit for the whole exchange replaces undici's own for headers and body.
     headersTimeout: 0,
     bodyTimeout: 0,
-    connect: { timeout: options.connectTimeoutMs ?? 10_000, lookup: guardedLookup },
+    connect: { timeout: connectTimeoutMs, lookup: guardedLookup },
   });
-  return {
-    fetch: (request) =>
-      new Promise((resolve, reject) => {
-        new Exchange(request, resolve, reject).start(agent, options.userAgent);
-      }),
-    close: () => agent.close(),
-  };
 }
 
 /**

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
+import { type TestContext, test } from 'node:test';
 import type { ExecutionStatus } from '../../src/core/execution.ts';
 import type { JsonObject } from '../../src/core/json.ts';
 import { Problem } from '../../src/core/problem.ts';
@@ -19,6 +19,19 @@ function storeWith(store: ExecutionStore, changes: Partial<ExecutionStore>): Exe
       return typeof member === 'function' ? member.bind(target) : member;
     },
   });
+}
+
+/** An execution on this store whose step makes one write, which succeeds; `sends` tells how often it went out. */
+async function submitOneWrite(t: TestContext, store: ExecutionStore) {
+  let sends = 0;
+  const send = async () => {
+    sends += 1;
+    return { run: 1 };
+  };
+  const bench = await openWorkbench({ store, steps: [effectStep(() => ({ repeat: 'find', request: {}, send }))] });
+  t.after(bench.close);
+  await bench.submit('one');
+  return { bench, sends: () => sends };
 }
 
 test('a new engine on the same store goes on with what waits, at its time', async (t) => {
@@ -137,28 +150,13 @@ test('a result survives a store that fails for a while', async (t) => {
       return opened.update(key, version, status);
     },
   });
-  let sends = 0;
-  const bench = await openWorkbench({
-    store,
-    steps: [
-      effectStep(() => ({
-        repeat: 'find',
-        request: {},
-        async send() {
-          sends += 1;
-          return { run: 1 };
-        },
-      })),
-    ],
-  });
-  t.after(bench.close);
-  await bench.submit('one');
+  const { bench, sends } = await submitOneWrite(t, store);
   for (let i = 0; i < 6; i++) {
     await bench.settled();
     bench.clock.advance(1_000);
   }
   assert.deepEqual((await bench.ended('one')).status.outputs, { run: 1 });
-  assert.deepEqual([sends, failures], [1, 4]);
+  assert.deepEqual([sends(), failures], [1, 4]);
 });
 
 test('nothing is sent when the intent cannot be stored', async (t) => {
@@ -167,34 +165,19 @@ test('nothing is sent when the intent cannot be stored', async (t) => {
   const store = storeWith(opened, {
     update: (...write) => (isBroken ? Promise.reject(new Error('disk full')) : opened.update(...write)),
   });
-  let sends = 0;
-  const bench = await openWorkbench({
-    store,
-    steps: [
-      effectStep(() => ({
-        repeat: 'find',
-        request: {},
-        async send() {
-          sends += 1;
-          return { run: 1 };
-        },
-      })),
-    ],
-  });
-  t.after(bench.close);
-  await bench.submit('one');
+  const { bench, sends } = await submitOneWrite(t, store);
   for (let i = 0; i < 5; i++) {
     await bench.settled();
     bench.clock.advance(1_000);
   }
-  assert.equal(sends, 0);
+  assert.equal(sends(), 0);
   isBroken = false;
   for (let i = 0; i < 10; i++) {
     await bench.settled();
     bench.clock.advance(5_000);
   }
   await bench.ended('one');
-  assert.equal(sends, 1);
+  assert.equal(sends(), 1);
 });
 
 test('a conflict with a cancel that came in between: the intent is given up, and nothing is sent', async (t) => {

@@ -5,6 +5,7 @@ import type { AnyConnectionType, ConnectionSettings } from '../../src/core/conne
 import type { Effect } from '../../src/core/effect.ts';
 import { type Execution, isFinal } from '../../src/core/execution.ts';
 import type { JsonObject } from '../../src/core/json.ts';
+import type { ReadyGate } from '../../src/core/ready-gate.ts';
 import type { SignalSource } from '../../src/core/signal.ts';
 import { defineStep, type Outcome, type Step, type StepContext } from '../../src/core/step.ts';
 import type { ExecutionStore } from '../../src/core/store.ts';
@@ -39,6 +40,8 @@ export function effectStep(effect: (context: StepContext) => Effect<JsonObject, 
 
 export interface WorkbenchOptions {
   readonly steps: readonly Step[];
+  /** Default: everything is ready. */
+  readonly readyGate?: ReadyGate;
   readonly sources?: readonly SignalSource[];
   readonly connectionTypes?: readonly AnyConnectionType[];
   readonly connections?: readonly ConnectionSettings[];
@@ -47,6 +50,8 @@ export interface WorkbenchOptions {
   /** Default: half of each backoff. */
   readonly random?: () => number;
 }
+
+const openGate: ReadyGate = { check: () => [], uses: () => [], advance: async () => 'ready' };
 
 /** A real engine on a real store, on a clock that the test moves. */
 export async function openWorkbench(options: WorkbenchOptions) {
@@ -57,6 +62,7 @@ export async function openWorkbench(options: WorkbenchOptions) {
   const engine: Engine = createEngine({
     store,
     steps: options.steps,
+    readyGate: options.readyGate ?? openGate,
     sources: options.sources ?? [],
     connectionTypes: options.connectionTypes ?? [],
     connections: options.connections ?? [],

@@ -80,7 +80,7 @@ export const ParamsSchema = Type.Object(
       }),
     ),
     expect: Type.Optional(
-      Type.Union([ConclusionSchema, Type.Array(ConclusionSchema, { minItems: 1, uniqueItems: true })], {
+      Type.Union([ConclusionSchema, Type.Array(ConclusionSchema, { minItems: 1 })], {
         default: defaults.expect,
         description: 'The conclusions of a run that count as success.',
       }),

@@ -1,0 +1,171 @@
+import type { Dispatcher } from 'undici';
+import { NotSent, Rejected } from '../../core/effect.ts';
+import { isJsonObject } from '../../core/json.ts';
+import type { Clock } from '../../core/time.ts';
+import type { ClusterAccess } from './cluster-access.ts';
+
+/** A page of 500 large objects; one object is at most 3 MB. */
+const maxBytes = 64 * 1024 * 1024;
+const longestQuote = 300;
+
+export interface ApiAnswer {
+  readonly status: number;
+  /** Parsed where it is JSON, else undefined. */
+  readonly body: unknown;
+  readonly text: string;
+  readonly retryAfterSeconds: number | undefined;
+}
+
+/** What a request is for, so that a refusal can say what to grant. */
+export interface Purpose {
+  /** Completes "may not …": `get deployments.apps "web" in namespace shop`. */
+  readonly act: string;
+  /** `get, list and watch on deployments.apps in namespace shop` */
+  readonly grant: string;
+}
+
+export interface ClusterApiOptions {
+  readonly access: ClusterAccess;
+  readonly requestTimeoutMs: number;
+  readonly clock: Clock;
+}
+
+export interface GetOptions {
+  readonly signal?: AbortSignal | undefined;
+  readonly accept?: string;
+}
+
+/** Reads of one cluster's API. A read that got no answer throws NotSent; whatever was answered comes back. */
+export class ClusterApi {
+  readonly #options: ClusterApiOptions;
+
+  constructor(options: ClusterApiOptions) {
+    this.#options = options;
+  }
+
+  async get(path: string, options: GetOptions = {}): Promise<ApiAnswer> {
+    const first = await this.#getOnce(path, options);
+    return first.status === 401 && this.#options.access.renew() ? await this.#getOnce(path, options) : first;
+  }
+
+  /** The body of a watch, which ends when the signal is aborted; an answer where it was refused. */
+  async open(path: string, signal: AbortSignal): Promise<AsyncIterable<Buffer> | ApiAnswer> {
+    const opening = new AbortController();
+    // Only for the head of the answer: the body may go on for as long as it likes.
+    const cancel = this.#after(this.#options.requestTimeoutMs, () => opening.abort(new Error('no answer in time')));
+    try {
+      const signals = AbortSignal.any([signal, opening.signal]);
+      let answer = await this.#send(path, { signal: signals });
+      if (answer.statusCode === 401 && this.#options.access.renew()) {
+        await answer.body.dump();
+        answer = await this.#send(path, { signal: signals });
+      }
+      return answer.statusCode === 200 ? answer.body : await toAnswer(answer);
+    } catch (error) {
+      throw unreachable(error);
+    } finally {
+      cancel();
+    }
+  }
+
+  /** What an answer other than 2xx means for who asked. */
+  refusal({ status, body, text, retryAfterSeconds }: ApiAnswer, { act, grant }: Purpose): Error {
+    const said = isJsonObject(body) && typeof body.message === 'string' ? body.message : text.slice(0, longestQuote);
+    const { description } = this.#options.access;
+    switch (status) {
+      case 401:
+        return new Rejected('ConnectionFailed', `the cluster refuses the credential of ${description} (401 ${said})`);
+      case 403:
+        return new Rejected(
+          'ConnectionFailed',
+          `the connection may not ${act}: grant its account ${grant} (403 ${said})`,
+        );
+      case 429: {
+        const { clock } = this.#options;
+        const notBefore = clock.now() + (retryAfterSeconds ?? 1) * 1_000;
+        return new NotSent('the cluster asks to come back later (429)', { notBefore });
+      }
+      default:
+        return new Error(`the cluster gave no usable answer when asked to ${act} (${status} ${said})`);
+    }
+  }
+
+  async #getOnce(path: string, { signal, accept }: GetOptions): Promise<ApiAnswer> {
+    const limit = AbortSignal.timeout(this.#options.requestTimeoutMs);
+    const signals = signal === undefined ? limit : AbortSignal.any([signal, limit]);
+    try {
+      return await toAnswer(await this.#send(path, { signal: signals, ...(accept === undefined ? {} : { accept }) }));
+    } catch (error) {
+      throw unreachable(error);
+    }
+  }
+
+  async #send(
+    path: string,
+    { signal, accept = 'application/json' }: { readonly signal: AbortSignal; readonly accept?: string },
+  ): Promise<Dispatcher.ResponseData> {
+    const { server, dispatcher, headers } = await unlessAborted(this.#options.access.current(), signal);
+    const { request } = await import('undici');
+    return await request(server + path, {
+      dispatcher,
+      signal,
+      headers: { ...headers, accept, 'user-agent': 'aftersync' },
+    });
+  }
+
+  #after(delayMs: number, callback: () => void): () => void {
+    const { clock } = this.#options;
+    return clock.at(clock.now() + delayMs, callback);
+  }
+}
+
+/** A plug-in that hangs must not hang who asked: its answer is of use to the next one at the earliest. */
+async function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+  const { promise: aborted, reject } = Promise.withResolvers<never>();
+  const onAbort = () => reject(signal.reason);
+  signal.addEventListener('abort', onAbort, { once: true });
+  try {
+    signal.throwIfAborted();
+    return await Promise.race([work, aborted]);
+  } finally {
+    signal.removeEventListener('abort', onAbort);
+  }
+}
+
+export function isAnswer(opened: AsyncIterable<Buffer> | ApiAnswer): opened is ApiAnswer {
+  return 'status' in opened;
+}
+
+async function toAnswer({ statusCode, headers, body }: Dispatcher.ResponseData): Promise<ApiAnswer> {
+  const chunks: Buffer[] = [];
+  let bytes = 0;
+  for await (const chunk of body as AsyncIterable<Buffer>) {
+    bytes += chunk.length;
+    if (bytes > maxBytes) throw new Error(`the answer is over ${maxBytes} bytes`);
+    chunks.push(chunk);
+  }
+  const text = Buffer.concat(chunks).toString('utf8');
+  const retryAfter = Number(headers['retry-after']);
+  return {
+    status: statusCode,
+    body: parsed(text),
+    text,
+    retryAfterSeconds: Number.isFinite(retryAfter) ? retryAfter : undefined,
+  };
+}
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+/** Nothing is lost by a read without an answer, so that asking again is always right. */
+function unreachable(error: unknown): unknown {
+  if (error instanceof Rejected || error instanceof NotSent) return error;
+  const why = error instanceof Error ? error.message || error.name : String(error);
+  const code = error instanceof Error && 'code' in error && typeof error.code === 'string' ? ` (${error.code})` : '';
+  return new NotSent(`the cluster cannot be reached: ${why}${code}`, { cause: error });
+}

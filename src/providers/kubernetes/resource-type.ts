@@ -1,0 +1,44 @@
+/** A kind of object as one version of the API serves it. */
+export interface ResourceType {
+  /** Empty for core. */
+  readonly group: string;
+  readonly version: string;
+  readonly kind: string;
+  /** As it stands in paths: `deployments`. */
+  readonly plural: string;
+  readonly isNamespaced: boolean;
+  /** Whether its status is written apart from the rest, which is how controllers do it. */
+  readonly hasStatus: boolean;
+}
+
+export interface ObjectPlace {
+  readonly type: ResourceType;
+  readonly name: string;
+  /** Absent: the kind has none. */
+  readonly namespace?: string;
+}
+
+export function apiVersionOf({ group, version }: Pick<ResourceType, 'group' | 'version'>): string {
+  return group === '' ? version : `${group}/${version}`;
+}
+
+/** `deployments.apps`, as `kubectl` and roles name it. */
+export function resourceName({ group, plural }: ResourceType): string {
+  return group === '' ? plural : `${plural}.${group}`;
+}
+
+/** `/apis/apps/v1/namespaces/shop/deployments` */
+export function collectionPath({ type, namespace }: Omit<ObjectPlace, 'name'>): string {
+  const root = type.group === '' ? `/api/${type.version}` : `/apis/${apiVersionOf(type)}`;
+  const scope = namespace === undefined ? '' : `/namespaces/${encodeURIComponent(namespace)}`;
+  return `${root}${scope}/${type.plural}`;
+}
+
+export function objectPath(place: ObjectPlace): string {
+  return `${collectionPath(place)}/${encodeURIComponent(place.name)}`;
+}
+
+/** `Deployment shop/web` */
+export function objectWords({ type, name, namespace }: ObjectPlace): string {
+  return `${type.kind} ${namespace === undefined ? '' : `${namespace}/`}${name}`;
+}

@@ -1,0 +1,88 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { Type } from '@sinclair/typebox';
+import type { AnyConnectionType, ConnectionSettings } from '../../src/core/connection.ts';
+import { Rejected } from '../../src/core/effect.ts';
+import { Connections } from '../../src/engine/connections.ts';
+import { providerTools } from '../providers/provider-tools.ts';
+
+/** A kind of connection that can be waited on, and keeps what is done with its clients. */
+function toyType() {
+  const done: string[] = [];
+  const type: AnyConnectionType = {
+    type: 'toy',
+    family: 'kubernetes',
+    options: Type.Object({}),
+    allow: ['things'],
+    open: (_, { connectionName }) => {
+      done.push(`open ${connectionName}`);
+      return connectionName;
+    },
+    subscribe: (client, key, raise) => {
+      done.push(`subscribe ${client} ${key}`);
+      raise();
+      return () => done.push(`release ${client} ${key}`);
+    },
+    close: async (client) => {
+      done.push(`close ${client}`);
+    },
+  };
+  return { type, done };
+}
+
+function settings(name: string, allow: ConnectionSettings['allow'] = {}): ConnectionSettings {
+  const place = 'aftersync.yaml:1';
+  return { name, type: 'toy', allow: { namespaces: ['*'], ...allow }, isDefault: false, options: {}, place };
+}
+
+function open(type: AnyConnectionType, ...all: readonly ConnectionSettings[]): Connections {
+  const tools = providerTools({ fetch: () => Promise.reject(new Error('unused')) });
+  return new Connections({ settings: all, types: [type], tools });
+}
+
+test('a signal is subscribed to at the connection that it names, which is opened for it', async () => {
+  const { type, done } = toyType();
+  const connections = open(type, settings('one'), settings('two'));
+  const [source] = connections.sources();
+  assert.equal(source?.prefix, 'toy');
+  let raised = 0;
+  const release = source.subscribe('two/apis/things/a', () => {
+    raised += 1;
+  });
+  release();
+  assert.equal(raised, 1);
+  assert.deepEqual(done, ['open two', 'subscribe two apis/things/a', 'release two apis/things/a']);
+});
+
+test('a signal of a connection that is configured no longer wakes who waits for it', () => {
+  const { type, done } = toyType();
+  const [source] = open(type, settings('one')).sources();
+  let raised = 0;
+  source?.subscribe('gone/apis/things/a', () => {
+    raised += 1;
+  })();
+  assert.deepEqual([raised, done], [1, []]);
+});
+
+test('a type that cannot be waited on is no source', () => {
+  const { subscribe: _, ...type } = toyType().type;
+  assert.deepEqual(open(type, settings('one')).sources(), []);
+});
+
+test('steps and signals share one client, and closing closes those that were opened', async () => {
+  const { type, done } = toyType();
+  const connections = open(type, settings('one'), settings('two'));
+  await connections.open({ family: 'kubernetes', name: 'one', claims: {} }, 'default');
+  connections.sources()[0]?.subscribe('one/a', () => {});
+  await connections.close();
+  assert.deepEqual(done, ['open one', 'subscribe one a', 'close one']);
+});
+
+test('a list that stands and is empty allows nothing', async () => {
+  const { type } = toyType();
+  const connections = open(type, settings('one', { things: [] }));
+  const use = { family: 'kubernetes', claims: { things: ['a'] } } as const;
+  await assert.rejects(connections.permit(use, 'default'), (error) => {
+    return error instanceof Rejected && /allows the things \(none\), not a/.test(error.message);
+  });
+});

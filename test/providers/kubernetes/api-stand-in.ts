@@ -1,0 +1,46 @@
+import { createServer, type IncomingMessage } from 'node:http';
+import type { TestContext } from 'node:test';
+import type { Json } from '../../../src/core/json.ts';
+import { listenOnLoopback } from '../../support/listen.ts';
+
+export interface StandInAnswer {
+  readonly status?: number;
+  readonly body?: Json;
+  readonly text?: string;
+}
+
+export interface ApiStandIn {
+  readonly url: string;
+  /** `path authorization` of each request so far. */
+  readonly requests: readonly string[];
+  /** A kubeconfig for it, for the user given. */
+  kubeconfig(user?: object): string;
+}
+
+/** For what no real API server of today does any more, or does only when it is broken. Closed with the test. */
+export async function startApiStandIn(
+  test: TestContext,
+  answer: (request: IncomingMessage) => StandInAnswer,
+): Promise<ApiStandIn> {
+  const requests: string[] = [];
+  const server = createServer((request, response) => {
+    requests.push(`${request.url} ${request.headers.authorization ?? ''}`.trim());
+    const { status = 200, body, text = JSON.stringify(body) } = answer(request);
+    response.writeHead(status, { 'content-type': 'application/json' }).end(text);
+  });
+  const { url, close } = await listenOnLoopback(server);
+  test.after(close);
+  return {
+    url,
+    requests,
+    kubeconfig: (user = {}) =>
+      JSON.stringify({
+        apiVersion: 'v1',
+        kind: 'Config',
+        clusters: [{ name: 'c', cluster: { server: url, 'insecure-skip-tls-verify': true } }],
+        users: [{ name: 'u', user }],
+        contexts: [{ name: 'x', context: { cluster: 'c', user: 'u' } }],
+        'current-context': 'x',
+      }),
+  };
+}
