@@ -67,7 +67,10 @@ async function runOnPackage({ version, files }: CuePackage, command: readonly st
  * looked for in CUE's standard library.
  */
 function intoPackage(source: string): string {
-  const inModule = source.replaceAll(/^((?:import)?\s*(?:\w+\s+)?)"(vela\/\w+)"/gm, `$1"${MODULE}/$2"`);
+  // Only the file's own imports: a definition within a string is text.
+  const inModule = source.replace(/^(?:(?:package .*|import \([^)]*\)|import .*|\/\/.*|[ \t]*)\n)*/, (head) =>
+    head.replaceAll(/^((?:import)?\s*(?:\w+\s+)?)"(vela\/\w+)"/gm, `$1"${MODULE}/$2"`),
+  );
   return /^package /m.test(inModule) ? inModule : `package definition, ${inModule}`;
 }
 

@@ -1,0 +1,15 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+
+import { openApiDocument } from '../../src/http/openapi.ts';
+import { steps } from '../../src/steps/index.ts';
+import { readObjectResource } from './read-object-resource.ts';
+
+export const repository = join(import.meta.dirname, '../..');
+
+/** Every file that is made from others, by its path in the repository. */
+export const generatedFiles: Readonly<Record<string, () => string>> = {
+  'addon/aftersync/resources/read-object.cue': () =>
+    readObjectResource(readFileSync(join(repository, 'definitions/read-object.cue'), 'utf8')),
+  'docs/openapi.json': () => `${JSON.stringify(openApiDocument(steps), null, 2)}\n`,
+};
