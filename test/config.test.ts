@@ -316,6 +316,20 @@ describe('where the configuration comes from:', () => {
     assert.equal(namespace, 'vela-system');
     assert.deepEqual(connections[0]?.allow, { namespaces: ['vela-system'] });
   });
+
+  test('a list that its type does not leave open is empty where it is left out', async () => {
+    const type = { ...edge, allow: ['hosts', 'secrets'], allowByDefault: { secrets: [] } };
+    const text =
+      'connections: [{ name: a, type: edge, endpoints: [x] }, { name: b, type: edge, endpoints: [x], allow: ';
+    await put('c.yaml', `${text}{ secrets: [shop/a] } }]`);
+    const { connections } = await load({ path: 'c.yaml', connectionTypes: [type] });
+    const allowed = connections.map(({ allow }) => allow);
+    const namespaces = ['default'];
+    assert.deepEqual(allowed, [
+      { namespaces, secrets: [] },
+      { namespaces, secrets: ['shop/a'] },
+    ]);
+  });
 });
 
 describe('what is read:', () => {

@@ -105,6 +105,9 @@ export function createApp(dependencies: HttpDependencies): HttpApp {
   // One layer for all: each costs every request.
   app.use((req, res, next) => {
     observe(req, res);
+    if (req.headers.host === undefined && req.httpVersion === '1.1') {
+      throw new Problem('malformed-request', 'the Host header is missing');
+    }
     if (allowedHosts !== undefined) requireAllowedHost(req.headers, allowedHosts);
     return answerKnown(req, res, next);
   });

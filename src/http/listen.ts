@@ -1,7 +1,11 @@
-import { createServer, type Server } from 'node:http';
+import type { Server } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import type { ListenAddress } from '../core/listen-address.ts';
 import type { HttpApp } from './app.ts';
+import { answerBrokenRequests } from './broken-requests.ts';
+
+/** Not imported: an import reads each export of the module, and that of WebSocket loads Node's own undici, 15 ms of a start. */
+const { createServer } = process.getBuiltinModule('node:http');
 
 /** How long requests in flight may take after the server was told to stop. */
 const closeTimeoutMs = 10_000;
@@ -24,9 +28,14 @@ export async function startHttpServer(app: HttpApp, address: ListenAddress): Pro
       requestTimeout: 30_000,
       // Longer than the idle time of common proxies, so that they close first and never send into a closing connection.
       keepAliveTimeout: 65_000,
+      // The app refuses it with a problem.
+      requireHostHeader: false,
     },
     app.express,
   );
+  answerBrokenRequests(server);
+  // Node would refuse what it does not know with a bare 417; RFC 9110 allows to ignore it.
+  server.on('checkExpectation', (req, res) => server.emit('request', req, res));
   const connections = new Set<Socket>();
   server.on('connection', (socket) => {
     connections.add(socket);

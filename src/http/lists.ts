@@ -5,6 +5,7 @@ import type { ExecutionStore, ListFilter, Page } from '../core/store.ts';
 import { sendJson, toAnswer } from './answer.ts';
 import { visibleFilter } from './filters.ts';
 import type { Exchange, Handlers } from './handlers.ts';
+import { originFilterPattern } from './operations.ts';
 
 const defaultPageItems = 100;
 /** For a caller that may see few of many namespaces: a page ends after this many reads, however little it holds. */
@@ -55,8 +56,10 @@ function limitOf(text: string | undefined): number {
   return limit;
 }
 
+const wholeOrigin = new RegExp(originFilterPattern);
+
 function originOf(text: string | undefined): string | undefined {
-  if (text !== undefined && !/^(Application|WorkflowRun)(\/[^/]+){2,3}$/.test(text)) {
+  if (text !== undefined && !wholeOrigin.test(text)) {
     throw new Problem('invalid-query', 'origin is <kind>/<namespace>/<name>, or with /<step> behind it');
   }
   return text;

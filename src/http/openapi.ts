@@ -1,7 +1,7 @@
 import type { TSchema } from '@sinclair/typebox';
 import { isJsonObject, type Json, type JsonObject } from '../core/json.ts';
 import { type ProblemCode, problems } from '../core/problem.ts';
-import { labelPattern } from '../core/request.ts';
+import { labelPattern, ownIdPrefix } from '../core/request.ts';
 import type { Step } from '../core/step.ts';
 import { type ComponentName, components } from './components.ts';
 import { type Operation, type OperationId, operations, problemsOf } from './operations.ts';
@@ -10,10 +10,11 @@ import { problemContentType } from './problem.ts';
 /** The OpenAPI 3.1 document of the API with these steps: what /openapi.json answers and docs/openapi.json holds. */
 export function openApiDocument(steps: readonly Step[]): JsonObject {
   const paths: Record<string, Record<string, JsonObject>> = {};
+  const inPath = pathParameters(steps);
   for (const [operationId, operation] of Object.entries<Operation>(operations)) {
     paths[operation.path] = {
       ...paths[operation.path],
-      [operation.method]: describe(operationId as OperationId, operation),
+      [operation.method]: describe(operationId as OperationId, operation, inPath),
     };
   }
   return {
@@ -31,7 +32,7 @@ export function openApiDocument(steps: readonly Step[]): JsonObject {
   };
 }
 
-function describe(operationId: OperationId, operation: Operation): JsonObject {
+function describe(operationId: OperationId, operation: Operation, inPath: PathParameters): JsonObject {
   const { summary, access, body, answers } = operation;
   const responses: Record<string, JsonObject> = problemResponses(operation);
   for (const [status, { description, content, hasLocation }] of Object.entries(answers)) {
@@ -50,7 +51,7 @@ function describe(operationId: OperationId, operation: Operation): JsonObject {
     operationId,
     summary,
     ...(access === 'everybody' && { security: [] }),
-    parameters: parametersOf(operation),
+    parameters: parametersOf(operation, inPath),
     ...(body && {
       requestBody: { required: true, content: { 'application/json': { schema: { $ref: refTo(body) } } } },
     }),
@@ -58,12 +59,30 @@ function describe(operationId: OperationId, operation: Operation): JsonObject {
   };
 }
 
-function parametersOf({ path, query, headers = {} }: Operation): JsonObject[] {
-  const inPath = [...path.matchAll(/\{(\w+)\}/g)].map(([, name = '']) => ({
+/** What stands for each `{name}` in a path. */
+type PathParameters = Readonly<Record<string, JsonObject>>;
+
+function pathParameters(steps: readonly Step[]): PathParameters {
+  return {
+    id: {
+      description: `A DNS label. Those that begin with ${ownIdPrefix} are made by the server: PUT takes none of them.`,
+      schema: { type: 'string', pattern: labelPattern },
+    },
+    step: { description: 'The name of a step.', schema: { type: 'string', ...nameOf(steps) } },
+  };
+}
+
+/** One of the steps' names; any text where there are no steps, since an enum may not be empty. */
+function nameOf(steps: readonly Step[]): JsonObject {
+  return steps.length > 0 ? { enum: steps.map(({ name }) => name) } : {};
+}
+
+function parametersOf({ path, query, headers = {} }: Operation, inPath: PathParameters): JsonObject[] {
+  const ofPath = [...path.matchAll(/\{(\w+)\}/g)].map(([, name = '']) => ({
     name,
     in: 'path',
     required: true,
-    schema: { type: 'string', ...(name === 'id' && { pattern: labelPattern }) },
+    ...inPath[name],
   }));
   const named = (place: string, parameters: Operation['query']) =>
     Object.entries(parameters).map(([name, { description, schema }]) => ({
@@ -72,7 +91,7 @@ function parametersOf({ path, query, headers = {} }: Operation): JsonObject[] {
       description,
       schema: toJsonSchema(schema),
     }));
-  return [...inPath, ...named('query', query), ...named('header', headers)];
+  return [...ofPath, ...named('query', query), ...named('header', headers)];
 }
 
 /** One response for each status, since OpenAPI knows no finer key; its codes are told apart by `code`. */
@@ -98,7 +117,8 @@ function schemasWith(steps: readonly Step[]): JsonObject {
   }
   const request = schemas.ExecutionRequest;
   if (isJsonObject(request) && steps.length > 0) {
-    schemas.ExecutionRequest = { ...request, allOf: steps.map(withParamsOf) };
+    const allOf = [{ properties: { step: nameOf(steps) } }, ...steps.map(withParamsOf)];
+    schemas.ExecutionRequest = { ...request, allOf };
   }
   return schemas;
 }

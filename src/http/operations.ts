@@ -41,6 +41,9 @@ const namespace = {
   schema: Type.String({ pattern: labelPattern }),
 };
 
+/** `<kind>/<namespace>/<name>`, or with `/<step>` behind it. */
+export const originFilterPattern = '^(Application|WorkflowRun)(/[^/]+){2,3}$';
+
 const filters = {
   namespace: {
     description: "A namespace, or * for all that the caller may read. Default: the executor's own.",
@@ -153,13 +156,13 @@ export const operations = {
       ...filters,
       origin: {
         description: 'Only those of an origin: `<kind>/<namespace>/<name>`, or with `/<step>` behind it.',
-        schema: Type.String(),
+        schema: Type.String({ pattern: originFilterPattern }),
       },
       limit: {
         description: 'How many at most.',
         schema: Type.Integer({ minimum: 1, maximum: limits.pageItems, default: 100 }),
       },
-      continue: { description: 'From the page before.', schema: Type.String() },
+      continue: { description: 'From the page before.', schema: Type.String({ minLength: 1 }) },
     },
     answers: { 200: { description: 'A page.', content: { component: 'ExecutionList' } } },
     problems: [],

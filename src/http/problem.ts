@@ -31,17 +31,21 @@ function problemType(code: ProblemCode): string {
 
 /** Writes the problem as the whole answer. Headers that were set before, such as Allow, go with it. */
 export function writeProblem(res: Response, problem: Problem): void {
-  const { code, status, message, mistakes, retryAfterSeconds } = problem;
+  const { status, retryAfterSeconds } = problem;
   if (status === 401) res.setHeader('WWW-Authenticate', 'Bearer realm="aftersync"');
   if (retryAfterSeconds !== undefined) res.setHeader('Retry-After', Math.max(1, Math.ceil(retryAfterSeconds)));
-  const body = {
+  writeHead(res, status, { 'Content-Type': problemContentType });
+  res.end(problemJson(problem));
+}
+
+/** The body of the answer. */
+export function problemJson({ code, status, message, mistakes }: Problem): string {
+  return JSON.stringify({
     type: problemType(code),
     title: problems[code].title,
     status,
     detail: message,
     code,
     ...(mistakes.length > 0 && { errors: mistakes }),
-  };
-  writeHead(res, status, { 'Content-Type': problemContentType });
-  res.end(JSON.stringify(body));
+  });
 }

@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { connect } from 'node:net';
-import { text } from 'node:stream/consumers';
 import { test } from 'node:test';
 import { startHttpServer } from '../../src/http/listen.ts';
 import { serveApi } from './served-api.ts';
@@ -77,21 +76,5 @@ test('a server that drains is not ready', async (t) => {
   assert.equal((await api.call('GET', '/readyz')).status, 200);
   api.app.drain();
   assert.equal((await api.call('GET', '/readyz')).status, 503);
-  assert.equal((await api.call('GET', '/healthz')).status, 200);
-});
-
-test('what is not HTTP harms nobody', async (t) => {
-  const api = await serveApi();
-  t.after(api.close);
-  for (const bytes of [
-    '\0\0\0\0\r\n\r\n',
-    'GET\r\n\r\n',
-    `GET /${'x'.repeat(17_000)} HTTP/1.1\r\n\r\n`,
-    'GET / HTTP/1.1\r\n\r\n',
-  ]) {
-    const socket = connect(Number(new URL(api.server.url).port), '127.0.0.1');
-    socket.end(bytes);
-    assert.match(await text(socket), /^HTTP\/1.1 4\d\d /);
-  }
   assert.equal((await api.call('GET', '/healthz')).status, 200);
 });

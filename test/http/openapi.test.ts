@@ -54,7 +54,7 @@ test('operations are told apart, and name the parameters of their paths', () => 
   assert.equal(ids.size, Object.keys(operations).length);
 });
 
-test('every code but those of unknown paths and methods is documented with a call that answers it', () => {
+test('every code but those of unknown methods and of what is not HTTP is documented with a call that answers it', () => {
   const documented = new Set<string>();
   for (const { operation } of operationsOf(openApiDocument([]))) {
     for (const [status, response] of Object.entries(objectAt(operation, 'responses'))) {
@@ -67,7 +67,7 @@ test('every code but those of unknown paths and methods is documented with a cal
     }
   }
   const missing = Object.keys(problems).filter((code) => !documented.has(code));
-  assert.deepEqual(missing, ['method-not-allowed']);
+  assert.deepEqual(missing, ['headers-too-large', 'malformed-request', 'method-not-allowed', 'request-timeout']);
 });
 
 test("the request's parameters are those of its step", async (t) => {
@@ -78,6 +78,28 @@ test("the request's parameters are those of its step", async (t) => {
   assert.ok(isRequest({ step: 'planned', with: { tags: ['a'] } }));
   assert.ok(!isRequest({ step: 'planned', with: { tags: [] } }));
   assert.ok(isRequest({ step: 'toy', with: { tags: [] } }));
+});
+
+test('what no call can take is not documented as taken: a step that is not there, an origin without a name', async (t) => {
+  const api = await serveApi();
+  t.after(api.close);
+  const document = openApiDocument(api.engine.steps);
+  const compile = schemaCompiler(document);
+  const isRequest = compile(objectAt(document, 'components', 'schemas', 'ExecutionRequest'));
+  assert.ok(!isRequest({ step: 'other', with: {} }));
+  const parameters = operationsOf(document).flatMap(({ operation }) => operation.parameters as JsonObject[]);
+  for (const { name, place, good, bad } of [
+    { name: 'step', place: 'path', good: 'toy', bad: 'other' },
+    { name: 'origin', place: 'query', good: 'Application/default/web', bad: 'Application/default' },
+    { name: 'continue', place: 'query', good: 'MQ', bad: '' },
+  ]) {
+    const described = parameters.filter((parameter) => parameter.name === name && parameter.in === place);
+    assert.ok(described.length > 0, name);
+    for (const parameter of described) {
+      const isParameter = compile(objectAt(parameter, 'schema'));
+      assert.ok(isParameter(good) && !isParameter(bad), name);
+    }
+  }
 });
 
 function operationsOf(document: JsonObject): { path: string; operation: JsonObject }[] {

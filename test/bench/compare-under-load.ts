@@ -1,0 +1,52 @@
+import { fileURLToPath } from 'node:url';
+import { createAftersyncFolder } from './aftersync-folder.ts';
+import { alternate } from './alternate.ts';
+import type { Measurement, Progress, Scale } from './bench.ts';
+import { answersPerSecond, type Load } from './load.ts';
+import { type ServerChild, startServerChild } from './server-child.ts';
+import { stepBody } from './step-request.ts';
+
+export const bareExpressProgram = fileURLToPath(new URL('bare-express-program.mjs', import.meta.url));
+const cli = fileURLToPath(new URL('../../src/cli.ts', import.meta.url));
+const connections = 64;
+
+type LoadOfRequests = Pick<Load, 'requests' | 'expectedStatus'>;
+
+/** Answers per second of our server on a durable store and of the bare app, each in a process of its own. */
+export async function compareUnderLoad(
+  load: LoadOfRequests & {
+    /** Sent to each server before, to the last request. */
+    readonly before?: readonly string[];
+  },
+  { rounds, roundMs }: Scale,
+  progress: Progress,
+): Promise<Measurement> {
+  progress('starting both servers');
+  await using folder = await createAftersyncFolder();
+  await using ours = await startServerChild([cli, 'serve', '--config', folder.configFile]);
+  await using reference = await startServerChild([bareExpressProgram, await sampleAnswer(ours)]);
+  const send = ({ url }: ServerChild, requests: LoadOfRequests, durationMs: number) =>
+    answersPerSecond({ url, connections, durationMs, ...requests });
+
+  progress('warming up');
+  for (const server of [ours, reference]) {
+    const before = { requests: (load.before ?? []).values(), expectedStatus: 201 };
+    await send(server, before, Number.POSITIVE_INFINITY);
+    await send(server, load, roundMs);
+  }
+  return await alternate({
+    rounds,
+    ours: () => send(ours, load, roundMs),
+    reference: () => send(reference, load, roundMs),
+    progress,
+  });
+}
+
+/** For the bare app, so that its answers are as long as ours. */
+async function sampleAnswer({ url }: ServerChild): Promise<string> {
+  const id = 'sample0000';
+  const headers = { 'Content-Type': 'application/json' };
+  const answer = await fetch(`${url}/v1/executions/${id}`, { method: 'PUT', headers, body: stepBody(id) });
+  if (answer.status !== 201) throw new Error(`the first request was answered ${answer.status}: ${await answer.text()}`);
+  return await answer.text();
+}

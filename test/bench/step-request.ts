@@ -1,0 +1,15 @@
+/** What KubeVela sends for a step, the first time and at each tick. */
+export function stepBody(sessionID: string): string {
+  return JSON.stringify({
+    step: 'trigger-github-action',
+    with: { repository: 'acme/shop', workflow: 'smoke.yml', ref: 'main', inputs: { environment: 'production' } },
+    origin: { kind: 'Application', namespace: 'default', name: 'shop', step: 'smoke', sessionID },
+  });
+}
+
+/** The same as it goes over the wire. */
+export function stepRequest(id: string): string {
+  const body = stepBody(id);
+  const head = `PUT /v1/executions/${id} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n`;
+  return `${head}Content-Length: ${body.length}\r\n\r\n${body}`;
+}
