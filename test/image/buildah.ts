@@ -1,0 +1,26 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
+
+/** Runs a program to its end. Returns what it wrote, trimmed; throws with the end of what it complained of. */
+export async function run(command: string, commandLine: readonly string[]): Promise<string> {
+  const child = spawn(command, commandLine, { stdio: ['ignore', 'pipe', 'pipe'] });
+  const [output, complaint, [exitCode]] = await Promise.all([
+    text(child.stdout),
+    text(child.stderr),
+    once(child, 'close'),
+  ]);
+  if (exitCode === 0) return output.trim();
+  const end = `${output}\n${complaint}`.trim().split('\n').slice(-40).join('\n');
+  throw new Error(`${command} ${commandLine[0]} ended with ${exitCode}:\n${end}`);
+}
+
+/** Buildah on images and containers of its own in the folder, which no other program sees. */
+export function createBuildah(folder: string) {
+  // vfs copies whole trees, but works wherever there are files; overlay needs a kernel that lets it.
+  const own = ['--root', join(folder, 'storage'), '--runroot', join(folder, 'run'), '--storage-driver', 'vfs'];
+  return (...commandLine: readonly string[]) => run('buildah', [...own, ...commandLine]);
+}
+
+export type Buildah = ReturnType<typeof createBuildah>;
