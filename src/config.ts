@@ -1,4 +1,4 @@
-import { dirname, join, resolve } from 'node:path';
+import { basename, dirname, join, resolve } from 'node:path';
 import { type CredentialPath, readConnections } from './config/connections.ts';
 import { type Environment, serviceAccountFolder, variable } from './config/environment.ts';
 import { CredentialError, fileCredential } from './config/file-credential.ts';
@@ -173,10 +173,19 @@ async function checkCredentials(paths: readonly CredentialPath[], mistakes: Mist
         await fileCredential(path).read();
       } catch (error) {
         if (!(error instanceof CredentialError)) throw error;
-        mistakes.add(pointer, `expected a file with a credential at ${path}, but ${error.reason}`);
+        const place = looksLikeCredential(basename(path))
+          ? 'the place given (it is not shown: put the credential itself into a file)'
+          : path;
+        mistakes.add(pointer, `expected a file with a credential at ${place}, but ${error.reason}`);
       }
     }),
   );
+}
+
+/** People write the credential where the path of its file belongs, and a log must not have it. */
+function looksLikeCredential(fileName: string): boolean {
+  const digits = fileName.match(/[0-9]/g) ?? [];
+  return digits.length >= 3 && /^[\w.+=~-]{20,}$/.test(fileName);
 }
 
 /** The text at this place, even where other parts of the settings have mistakes. */

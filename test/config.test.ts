@@ -126,6 +126,17 @@ describe('each mistake names file, line, column, key, what was expected and what
     ],
     ['a misspelled section', 'sevrer: {}', 'c.yaml:1:1: sevrer: is not a known key; did you mean server?'],
     ['an unknown key', 'server: { port: 1 }', 'c.yaml:1:11: server.port: is not a known key; known are address'],
+    [
+      'a text instead of keys, which may be a secret',
+      'ci s3cret-t0ken *',
+      'c.yaml:1:1: expected an object, found a text',
+    ],
+    ['a secret instead of a section', 'auth: s3cret-t0ken', 'c.yaml:1:7: auth: expected an object, found a text'],
+    [
+      'a secret instead of the path of its file',
+      'auth: { tokensFile: ghp_0123456789abcdefghijKLMN }',
+      'c.yaml:1:21: auth.tokensFile: expected a file with a credential at the place given (it is not shown: put the credential itself into a file), but there is no such file',
+    ],
     ['a section without content', 'server:', 'c.yaml:1:8: server: expected an object, found null'],
     ['an address that is a number', 'server: { address: 80 }', `c.yaml:1:20: server.address: ${addressHint}, found 80`],
     [

@@ -1,5 +1,5 @@
 import { type ExecutionState, isFinal } from '../core/execution.ts';
-import type { EpochMs } from '../core/time.ts';
+import { type EpochMs, formatDurationMs } from '../core/time.ts';
 import type { ExecutionAnswer } from './answers.ts';
 import { alignedRows } from './table.ts';
 import { type Colour, coloured, fitted, type OutputStream, printable } from './terminal.ts';
@@ -16,7 +16,7 @@ export function stateText(stdout: OutputStream, { state, reason }: ExecutionAnsw
   return coloured(stdout, colours[state], state) + (reason === undefined ? '' : ` (${reason})`);
 }
 
-/** `45s`, `12m`, `3h`, `9d`: how long ago something was, or how long it took, in its largest unit. */
+/** `45s`, `12m`, `3h`, `9d`: how long ago something was, in its largest unit. */
 export function roughly(durationMs: number): string {
   const seconds = Math.max(0, Math.round(durationMs / 1_000));
   for (const [unit, size] of [
@@ -29,11 +29,16 @@ export function roughly(durationMs: number): string {
   return `${seconds}s`;
 }
 
+/** `312ms`, `1m30s`: how long something took. */
+function duration(durationMs: number): string {
+  return formatDurationMs(Math.max(0, durationMs));
+}
+
 /** One execution with all that is known of it. */
 export function executionLines(execution: ExecutionAnswer, stdout: OutputStream): string[] {
   const { namespace, id, step, state, message, origin, createdAt, finishedAt, deadline, attempts, effects, outputs } =
     execution;
-  const took = finishedAt === undefined ? '' : ` (took ${roughly(Date.parse(finishedAt) - Date.parse(createdAt))})`;
+  const took = finishedAt === undefined ? '' : ` (took ${duration(Date.parse(finishedAt) - Date.parse(createdAt))})`;
   const facts: (readonly [name: string, value: string | undefined])[] = [
     ['id', id],
     ['namespace', namespace],

@@ -135,11 +135,13 @@ export function createProgram(session: Session, onEnd: (exitCode: ExitCode) => v
 function withParams(command: Command): Command {
   return command
     .option('-f, --file <file>', "the step's parameters, YAML or JSON; - is standard input")
-    .option(
-      '--with <key=value>',
-      'one parameter, above those of the file; a.b=1 goes one level down, list[]=x adds to a list',
-      collect,
-      [],
+    .addOption(
+      new Option(
+        '--with <key=value>',
+        'one parameter, above those of the file; a.b=1 goes one level down, list[]=x adds to a list; may be repeated',
+      )
+        .argParser<readonly string[]>(collect)
+        .default([], 'none'),
     );
 }
 

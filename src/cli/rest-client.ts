@@ -162,8 +162,14 @@ export class RestClient implements Runner {
   }
 
   async #token(): Promise<string | undefined> {
+    const { token } = this.#settings;
+    if (token === undefined) return undefined;
     try {
-      return await this.#settings.token?.read();
+      const text = await token.read();
+      // Fetch refuses what no header can hold, and quotes it.
+      if (!/^[\x21-\x7e]+$/.test(text))
+        throw new Error(`the file ${token.path} does not hold one token and nothing else`);
+      return text;
     } catch (error) {
       throw usageError(error instanceof Error ? error.message : String(error), 'name another file with --token-file');
     }

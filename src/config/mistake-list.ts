@@ -39,8 +39,11 @@ export class MistakeList {
   }
 
   #add(place: Place, pointer: string, message: string): void {
-    // A value may be quoted that is a URL with a password, which must not get into a log.
-    const shown = message.replaceAll(/:\/\/[^\s/?#@]*@/g, '://…@');
+    // What is quoted gets into a log. It may be a URL with a password; and where an object belongs (`auth`, or the whole
+    // file), a text tells nothing that helps, but may be a credential.
+    const shown = message
+      .replaceAll(/:\/\/[^\s/?#@]*@/g, '://…@')
+      .replace(/^(expected an object), found ".*"$/s, '$1, found a text');
     this.#mistakes.push({ place, path: readablePath(pointer), message: shown });
   }
 

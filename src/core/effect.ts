@@ -39,8 +39,9 @@ export class NotSent extends Error {
   constructor(message: string, options: { notBefore?: EpochMs; cause?: unknown } = {}) {
     super(message, { cause: options.cause });
     this.name = 'NotSent';
-    // Times are whole: what computes one from a rate may not see to it.
-    this.notBefore = options.notBefore === undefined ? undefined : Math.ceil(options.notBefore);
+    // Times are whole and finite: what computes one from a rate or a header may not see to it.
+    const notBefore = Math.ceil(options.notBefore ?? Number.NaN);
+    this.notBefore = Number.isFinite(notBefore) ? notBefore : undefined;
   }
 }
 

@@ -18,6 +18,12 @@ export function digestOf(value: Json): string {
   return hash('sha256', canonicalize(value) ?? 'null', 'hex');
 }
 
+/** The value as its JSON text gives it back; undefined where it has none. Throws where a part of it cannot be JSON. */
+export function throughJson(value: unknown): Json | undefined {
+  const text: string | undefined = JSON.stringify(value);
+  return text === undefined ? undefined : JSON.parse(text);
+}
+
 /** Bytes of the value's JSON text in UTF-8; what limits are measured in. */
 export function jsonBytes(value: Json): number {
   return Buffer.byteLength(JSON.stringify(value));

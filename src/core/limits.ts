@@ -14,5 +14,6 @@ export const limits = {
   /** A send that has not settled by then counts as open; every provider's own limit is well below. */
   sendMs: 120_000,
   stopMs: 120_000,
+  messageCharacters: 2_000,
   failedItems: 100,
 } as const;

@@ -79,23 +79,20 @@ function expected(schema: TSchema): string {
   if (Array.isArray(schema.anyOf)) return schema.anyOf.map(expected).join(' or ');
   if (schema.const !== undefined) return JSON.stringify(schema.const);
   if (Array.isArray(schema.enum)) return schema.enum.map((value: unknown) => JSON.stringify(value)).join(' or ');
-  const limits: string[] = [];
-  for (const [key, words] of [
-    ['minimum', 'at least'],
-    ['maximum', 'at most'],
-    ['minLength', 'of at least this many characters:'],
-    ['maxLength', 'of at most this many characters:'],
-    ['minItems', 'with at least this many items:'],
-    ['maxItems', 'with at most this many items:'],
-    ['minProperties', 'with at least this many keys:'],
-    ['maxProperties', 'with at most this many keys:'],
-    ['pattern', 'that matches'],
-  ] as const) {
-    if (schema[key] !== undefined) limits.push(`${words} ${String(schema[key])}`);
-  }
   const type: unknown = schema.type ?? schema[Kind];
-  const article = /^[aeio]/.test(String(type)) ? 'an' : 'a';
-  return [`${article} ${String(type)}`, ...limits].join(' ');
+  const words = [/^[aeio]/.test(String(type)) ? 'an' : 'a', String(type)];
+  for (const [least, most, unit] of [
+    [schema.minimum, schema.maximum, ''],
+    [schema.minLength, schema.maxLength, ' characters'],
+    [schema.minItems, schema.maxItems, ' items'],
+    [schema.minProperties, schema.maxProperties, ' keys'],
+  ]) {
+    if (least !== undefined && most !== undefined) words.push(`of ${least} to ${most}${unit}`);
+    else if (least !== undefined) words.push(`of at least ${least}${unit}`);
+    else if (most !== undefined) words.push(`of at most ${most}${unit}`);
+  }
+  if (schema.pattern !== undefined) words.push(`that matches ${schema.pattern}`);
+  return words.join(' ');
 }
 
 /** The value itself is left out unless it is short: it may be long, or private. */

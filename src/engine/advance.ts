@@ -24,7 +24,13 @@ import { AdvanceOver, ExecutionLost, Journal } from './journal.ts';
 import type { EngineMetrics } from './metrics.ts';
 import { checkedOutcome } from './outcome.ts';
 import { runProgress } from './progress.ts';
+import { shortText } from './short-text.ts';
+import { createStop } from './stop.ts';
 import type { Turn, Turns } from './turns.ts';
+import { within } from './within.ts';
+
+/** So often in a row an advance may fail to find out what became of an effect before the stop goes on without it. */
+const looksInVain = 8;
 
 export interface AdvanceParts {
   readonly store: ExecutionStore;
@@ -61,13 +67,15 @@ export async function takeTurn(turns: Turns, turn: Turn, parts: AdvanceParts): P
 export class Advance {
   readonly journal: Journal;
   readonly log: Logger;
-  /** What the step is told of: set only when no effect of unknown fate is left to be looked for. */
+  /** What the step is told of: set only when no effect from before it is left to be looked for, or that was in vain. */
   readonly stop: Stop | undefined;
   readonly #parts: AdvanceParts;
   readonly #turn: Turn;
   readonly #failuresBefore: number;
   readonly #reads = new AbortController();
   readonly #uninterrupted = new Set<Promise<unknown>>();
+  /** By name, what the step has asked for in this advance. */
+  readonly #effects = new Map<string, Promise<Settled<unknown>>>();
 
   constructor(execution: Execution, turn: Turn, parts: AdvanceParts) {
     this.#parts = parts;
@@ -76,8 +84,9 @@ export class Advance {
     this.log = parts.log.child({ namespace: execution.namespace, id: execution.id, step: execution.request.step });
     this.journal = new Journal(execution, { ...parts, log: this.log });
     this.#noteDeadline(execution);
-    const { stop, effects } = this.journal.status;
-    this.stop = effects.some(mustBeFound) ? undefined : stop;
+    const { stop } = this.journal.status;
+    const isInVain = stop?.until !== undefined || turn.failures >= looksInVain;
+    this.stop = isInVain || this.#lost().length === 0 ? stop : undefined;
   }
 
   get execution(): Execution {
@@ -116,20 +125,27 @@ export class Advance {
     }
     if (stop !== undefined && execution.status.state === 'pending') return stopped(stop);
     if (stop?.until !== undefined && this.now() >= stop.until) {
-      return stopped(stop, `; undoing was given up after ${formatDurationMs(limits.stopMs)}`);
+      const [lost] = this.#lost();
+      return lost === undefined
+        ? stopped(stop, `; undoing was given up after ${formatDurationMs(limits.stopMs)}`)
+        : { ...stopped(stop, `; what became of ${lost.name} could not be found out`), reason: 'Uncertain' };
     }
     try {
       const params = withDefaults(step.params, execution.request.with);
       const uses = step.uses?.(params) ?? [];
       if (execution.status.state === 'pending') await this.#admit([...uses, ...this.#gateUses()]);
-      const notReady = await this.#notReady();
+      const notReady = await this.#notReady(step);
       if (notReady !== undefined) return notReady;
       const context = this.#context(step.name, uses, this.execution.status.stepState);
-      return checkedOutcome(step, await this.#withinLimit(step.advance(context, params)));
+      return checkedOutcome(
+        step,
+        await this.#withinLimit(step.advance(context, params)),
+        this.execution.status.outputs,
+      );
     } catch (error) {
-      if (error instanceof Rejected) return { kind: 'failed', reason: error.reason, message: error.message };
+      if (error instanceof Rejected) return { kind: 'failed', reason: error.reason, message: shortText(error.message) };
       if (error instanceof NotSent) {
-        return { kind: 'waiting', message: error.message, until: error.notBefore ?? this.backoff() };
+        return { kind: 'waiting', message: shortText(error.message), until: this.retryTime(error) };
       }
       return this.#parts.closing.aborted ? undefined : this.tryLater(error).stop;
     }
@@ -148,20 +164,21 @@ export class Advance {
   }
 
   /** The outcome of an advance before which `readyWhen` does not hold. Once it has held it is not looked at again. */
-  async #notReady(): Promise<Outcome<never> | undefined> {
+  async #notReady(step: Step): Promise<Outcome | undefined> {
     const { request, status } = this.execution;
     const { readiness } = status;
     if (request.readyWhen === undefined || (readiness !== undefined && 'readyAt' in readiness)) return undefined;
     // The step was never begun, so that there is nothing to undo.
     if (this.stop !== undefined) return stopped(this.stop);
     const context = this.#context('readyWhen', this.#gateUses(), readiness?.state);
-    const outcome = await this.#withinLimit(this.#parts.readyGate.advance(context, request.readyWhen));
-    if (outcome === 'ready') {
+    const look = await this.#withinLimit(this.#parts.readyGate.advance(context, request.readyWhen));
+    if (look === 'ready') {
       const readyAt = this.now();
       this.journal.note((before) => ({ ...before, readiness: { readyAt } }));
       return undefined;
     }
-    if (outcome.kind === 'failed' || outcome.state === undefined) return outcome;
+    const outcome = checkedOutcome(step, look, status.outputs);
+    if (outcome.kind !== 'waiting' || outcome.state === undefined) return outcome;
     const { state, ...waiting } = outcome;
     if (JSON.stringify(readiness) !== JSON.stringify({ state })) {
       this.journal.note((before) => ({ ...before, readiness: { state } }));
@@ -183,8 +200,9 @@ export class Advance {
       readsAborted: this.#reads.signal,
       now: () => this.now(),
       effect: <R extends Json, T extends JsonObject>(name: string, effect: Effect<R, T>) =>
-        runEffect(this, name, effect),
-      progress: (name: string, items: Items, sendRange: SendRange) => runProgress(this, name, items, sendRange),
+        this.#once(name, () => runEffect(this, name, effect)),
+      progress: (name: string, items: Items, sendRange: SendRange) =>
+        this.#once(name, () => runProgress(this, name, items, sendRange)),
       connection: async <C>(family: string, claims: ConnectionUse['claims'] = {}) => {
         const use = uses.find((each) => each.family === family);
         if (use === undefined) throw new Error(`${user} opens a ${family} connection that it does not declare`);
@@ -194,14 +212,26 @@ export class Advance {
     };
   }
 
+  /** An effect goes one way in an advance, however often and with whatever haste the step asks for it. */
+  #once<T>(name: string, settle: () => Promise<Settled<T>>): Promise<Settled<T>> {
+    const asked = this.#effects.get(name);
+    if (asked !== undefined) return asked as Promise<Settled<T>>;
+    const settled = settle();
+    this.#effects.set(name, settled);
+    // A step that awaits one effect while another one throws must not end the process.
+    settled.catch(() => undefined);
+    return settled;
+  }
+
   async #withinLimit<T>(advancing: Promise<T>): Promise<T> {
     const { clock, closing } = this.#parts;
-    return await within(advancing, clock, limits.advanceMs, closing, () => {
+    const onLimit = () => {
       // Sends under way are waited for; what the step would still begin is refused.
       this.journal.endAdvance();
       this.#reads.abort();
       return new Error(`the step did not return within ${formatDurationMs(limits.advanceMs)}`);
-    });
+    };
+    return await within(advancing, { clock, limitMs: limits.advanceMs, closing, onLimit });
   }
 
   /** For what effects do between their intent and the note of their answer. */
@@ -215,8 +245,8 @@ export class Advance {
 
   /** A provider's client bounds its own time; this is for one that does not. */
   withinSendLimit<T>(sending: Promise<T>): Promise<T> {
-    const message = `no answer within ${formatDurationMs(limits.sendMs)}`;
-    return within(sending, this.#parts.clock, limits.sendMs, undefined, () => new Error(message));
+    const onLimit = () => new Error(`no answer within ${formatDurationMs(limits.sendMs)}`);
+    return within(sending, { clock: this.#parts.clock, limitMs: limits.sendMs, onLimit });
   }
 
   /** Why no effect may be begun now; undefined where it may. */
@@ -240,8 +270,7 @@ export class Advance {
 
   /** For a step that must return and be advanced again at once. */
   goAgain(): { stop: Outcome<never> } {
-    const isLooking = this.journal.status.effects.some(mustBeFound);
-    const until = isLooking ? this.now() + 1_000 : this.now();
+    const until = this.#lost().length > 0 ? this.now() + 1_000 : this.now();
     return { stop: { kind: 'waiting', message: this.journal.status.message, until } };
   }
 
@@ -249,7 +278,14 @@ export class Advance {
   tryLater(error: unknown): { stop: Outcome<never> } {
     this.log.warn({ err: error }, 'an advance failed; it is tried again');
     this.journal.note((status) => ({ ...status, attempts: status.attempts + 1 }));
-    return { stop: { kind: 'waiting', message: `trying again after: ${shortText(error)}`, until: this.backoff() } };
+    const text = shortText(error instanceof Error ? error.message : String(error), 500);
+    return { stop: { kind: 'waiting', message: `trying again after: ${text}`, until: this.backoff() } };
+  }
+
+  /** When to try again what was not sent. A time that has come already is no help: it would be asked without a rest. */
+  retryTime({ notBefore }: NotSent): EpochMs {
+    const backoff = this.backoff();
+    return notBefore !== undefined && notBefore > this.now() ? notBefore : backoff;
   }
 
   backoff(): EpochMs {
@@ -261,31 +297,43 @@ export class Advance {
     if (execution.status.stop !== undefined || this.now() < execution.deadline) return;
     const { message, state, attempts } = execution.status;
     const during = state === 'pending' || message === '' ? '' : `; ${attempts > 0 ? 'last' : 'it was'}: ${message}`;
-    const stop: Stop = {
+    const stop = createStop(execution.status, {
       reason: 'TimedOut',
       at: execution.deadline,
       message: `not done within ${formatDurationMs(execution.deadline - execution.createdAt)}${during}`,
-    };
+    });
     this.journal.note((status) => ({ ...status, stop }));
+  }
+
+  /** Sent or perhaps sent, and never to be repeated blindly: looked for before a stop goes on. */
+  #lost(): readonly EffectRecord[] {
+    const { stop, effects } = this.journal.status;
+    const isFromBefore = ({ intentAt }: EffectRecord) => stop === undefined || intentAt <= stop.at;
+    return effects.filter((effect) => effect.repeat === 'find' && isOpen(effect) && isFromBefore(effect));
   }
 
   async #wait(turns: Turns, outcome: Extract<Outcome, { kind: 'waiting' }>): Promise<void> {
     const now = this.now();
     const { stop } = this;
-    const limit = stop === undefined ? this.execution.deadline : Number.POSITIVE_INFINITY;
-    let at = Math.min(Math.ceil(outcome.until ?? Number.POSITIVE_INFINITY), limit);
-    if (stop !== undefined) {
-      const until = stop.until ?? now + limits.stopMs;
-      at = Math.min(at, until);
-      if (stop.until === undefined) this.journal.note((status) => ({ ...status, stop: { ...stop, until } }));
+    const longest = stop === undefined ? this.execution.deadline : (stop.until ?? now + limits.stopMs);
+    if (stop !== undefined && stop.until === undefined) {
+      this.journal.note((status) => ({ ...status, stop: { ...stop, until: longest } }));
     }
     this.journal.note((status) => waitingStatus(status, outcome));
+    let at = Math.max(now, Math.min(Math.ceil(outcome.until ?? longest), longest));
+    // Who asks to go on at once, and has come no further, would never come to rest.
+    if (at === now && now < longest && !this.journal.hasNews) at = Math.min(this.backoff(), longest);
     if (this.journal.hasNews) this.journal.note((status) => ({ ...status, wakeAt: at }));
     await this.journal.write();
-    // Past the deadline only an effect of unknown fate is waited for, at its own pace.
-    const { stop: stored, effects } = this.journal.status;
-    if (stored !== undefined && stop === undefined) at = effects.some(mustBeFound) ? (outcome.until ?? now) : now;
+    if (this.journal.status.stop !== undefined && stop === undefined) at = this.#nextLook(outcome.until ?? now);
     turns.wait(this.#turn, at, outcome.signals ?? []);
+  }
+
+  /** Past a stop only effects of unknown fate are waited for: at their own pace where the step asks for them. */
+  #nextLook(until: EpochMs): EpochMs {
+    const lost = this.#lost();
+    if (lost.length === 0) return this.now();
+    return lost.every(({ name }) => this.#effects.has(name)) ? until : this.backoff();
   }
 
   async #end(outcome: Exclude<Outcome, { kind: 'waiting' }>): Promise<void> {
@@ -306,11 +354,6 @@ export class Advance {
   }
 }
 
-/** Sent or perhaps sent, and never to be repeated blindly: it is looked for before anything else happens. */
-function mustBeFound(effect: EffectRecord): boolean {
-  return effect.repeat === 'find' && isOpen(effect);
-}
-
 function stopped(stop: Stop, more = ''): Extract<Outcome<never>, { kind: 'failed' }> {
   return { kind: 'failed', reason: stop.reason, message: stop.message + more };
 }
@@ -324,29 +367,4 @@ function waitingStatus(status: ExecutionStatus, outcome: Extract<Outcome, { kind
     ([key, value]) => JSON.stringify(value) === JSON.stringify(status[key as keyof ExecutionStatus]),
   );
   return isSame ? status : { ...status, ...said };
-}
-
-/** Rejects with what `onLimit` gives when the work takes longer. The work itself goes on. */
-async function within<T>(
-  work: Promise<T>,
-  clock: Clock,
-  limitMs: number,
-  closing: AbortSignal | undefined,
-  onLimit: () => Error,
-): Promise<T> {
-  return await new Promise<T>((resolve, reject) => {
-    const give = () => reject(onLimit());
-    const cancel = clock.at(clock.now() + limitMs, give);
-    closing?.addEventListener('abort', give, { once: true });
-    const settle = () => {
-      cancel();
-      closing?.removeEventListener('abort', give);
-    };
-    work.then(resolve, reject).finally(settle);
-  });
-}
-
-function shortText(error: unknown): string {
-  const text = error instanceof Error ? error.message : String(error);
-  return text.length <= 500 ? text : `${text.slice(0, 500)}…`;
 }

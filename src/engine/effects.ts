@@ -2,13 +2,14 @@ import { createHash } from 'node:crypto';
 import { toBase32 } from '../core/base32.ts';
 import { type Effect, type Intent, NotSent, Rejected } from '../core/effect.ts';
 import { type EffectRecord, type ExecutionKey, isOpen } from '../core/execution.ts';
-import { type Json, type JsonObject, jsonBytes } from '../core/json.ts';
+import { isJsonObject, type Json, type JsonObject, jsonBytes, throughJson } from '../core/json.ts';
 import { limits } from '../core/limits.ts';
 import type { Reason } from '../core/reason.ts';
 import type { Outcome, Settled } from '../core/step.ts';
 import { type EpochMs, formatDurationMs } from '../core/time.ts';
 import type { Advance } from './advance.ts';
 import { AdvanceOver } from './journal.ts';
+import { shortText } from './short-text.ts';
 
 type Stopped = { readonly stop: Outcome<never> };
 type AnyEffect = Effect<Json, JsonObject>;
@@ -58,18 +59,21 @@ class EffectRun {
     if (record.rejected !== undefined) return failed(record.rejected.reason, record.rejected.message);
     if (!isOpen(record)) return this.#sendUnlessFound(record);
     if (record.repeat === 'find') return this.#find(record);
-    return this.#advance.refusesResend(record) ?? this.#settleSent(await this.#uninterrupted(() => this.#send(record)));
+    // With an intent of its own: the write of that tells of a stop that came since this advance was begun.
+    return this.#advance.refusesResend(record) ?? this.#intend(record);
   }
 
   async #begin(): Promise<Settled<JsonObject>> {
     const refusal = this.#advance.refusesNewEffects();
     if (refusal !== undefined) return refusal;
     const evidence = await this.#effect.prepare?.();
+    const given = storable({ request: this.#effect.request, evidence });
+    if (given?.request === undefined) return failed('StepBroken', `what ${this.#name} is to send is not JSON`);
     return this.#intend({
       name: this.#name,
       repeat: this.#effect.repeat,
-      request: this.#effect.request,
-      ...(evidence === undefined ? {} : { evidence }),
+      request: given.request,
+      ...(given.evidence === undefined ? {} : { evidence: given.evidence }),
       intentAt: 0,
     });
   }
@@ -93,18 +97,18 @@ class EffectRun {
     const { notSentAt: _, notBefore: __, sentAt: ___, ...kept } = record;
     const intended: EffectRecord = { ...kept, intentAt: this.#advance.intentTime() };
     const { journal, stop } = this.#advance;
-    const sent = await this.#uninterrupted(async () => {
+    // An advance that runs out of time, and the end of the process, wait for the note of the answer.
+    const sent = await this.#advance.uninterrupted(async () => {
       if (!(await journal.writeIntent(intended, stop !== undefined))) return this.#advance.goAgain();
       if (!journal.isOver) return this.#send(intended);
       this.#note({ ...intended, notSentAt: this.#advance.now() });
       throw new AdvanceOver();
     });
-    return this.#settleSent(sent);
+    return 'name' in sent ? this.#find(sent) : sent;
   }
 
   /** Sends, and notes what is known of it afterwards. An EffectRecord comes back where that is nothing. */
   async #send(record: EffectRecord): Promise<Settled<JsonObject> | EffectRecord> {
-    if (this.#advance.journal.isOver) throw new AdvanceOver();
     const sent = { ...record, sentAt: this.#advance.now() };
     try {
       return this.#done(sent, await this.#advance.withinSendLimit(this.#effect.send(this.#intentOf(record))));
@@ -118,15 +122,6 @@ class EffectRun {
       this.#note(sent);
       return record.repeat === 'find' ? sent : this.#advance.tryLater(error);
     }
-  }
-
-  async #settleSent(sent: Settled<JsonObject> | EffectRecord): Promise<Settled<JsonObject>> {
-    return 'name' in sent ? this.#find(sent) : sent;
-  }
-
-  /** From the write of the intent to the note of the answer: an advance that runs out of time waits for the end of this. */
-  #uninterrupted<T>(work: () => Promise<T>): Promise<T> {
-    return this.#advance.uninterrupted(work);
   }
 
   async #find(record: EffectRecord): Promise<Settled<JsonObject>> {
@@ -150,7 +145,9 @@ class EffectRun {
     );
   }
 
-  #done(record: EffectRecord, result: JsonObject): Settled<JsonObject> {
+  #done(record: EffectRecord, given: JsonObject): Settled<JsonObject> {
+    const result = storable(given);
+    if (result === undefined) return this.#rejected(record, 'StepBroken', `the result of ${this.#name} is not JSON`);
     if (jsonBytes(result) > limits.effectResultBytes) {
       return this.#rejected(
         record,
@@ -162,13 +159,14 @@ class EffectRun {
     return { done: result };
   }
 
-  #rejected(record: EffectRecord, reason: Reason, message: string): Stopped {
+  #rejected(record: EffectRecord, reason: Reason, text: string): Stopped {
+    const message = shortText(text);
     this.#note({ ...record, rejected: { reason, message } });
     return failed(reason, message);
   }
 
   #notSent(record: EffectRecord, error: NotSent): Stopped {
-    const notBefore = error.notBefore ?? this.#advance.backoff();
+    const notBefore = this.#advance.retryTime(error);
     this.#note({ ...record, notSentAt: this.#advance.now(), notBefore });
     return waiting(error.message, notBefore);
   }
@@ -181,6 +179,19 @@ class EffectRun {
   #intentOf(record: EffectRecord): Intent<Json> {
     const { request, evidence, intentAt } = record;
     return { request, mark: this.#mark, intentAt, ...(evidence === undefined ? {} : { evidence }) };
+  }
+}
+
+/**
+ * As it is stored, so that a step sees the same before and after a restart; undefined for what cannot be. The journal
+ * would take a write that fails for a store that fails, and try it for ever.
+ */
+function storable(given: JsonObject): JsonObject | undefined {
+  try {
+    const value = throughJson(given);
+    return isJsonObject(value) ? value : undefined;
+  } catch {
+    return undefined;
   }
 }
 

@@ -1,7 +1,7 @@
 import type { Logger } from 'pino';
 import type { Registry } from 'prom-client';
 import type { AnyConnectionType, ConnectionSettings, ProviderTools } from '../core/connection.ts';
-import { type Execution, type ExecutionKey, isFinal, type Stop } from '../core/execution.ts';
+import { type Execution, type ExecutionKey, isFinal } from '../core/execution.ts';
 import type { JsonObject } from '../core/json.ts';
 import { limits } from '../core/limits.ts';
 import { Problem } from '../core/problem.ts';
@@ -16,6 +16,7 @@ import { createEngineMetrics } from './metrics.ts';
 import { recover } from './recover.ts';
 import { startRetention } from './retention.ts';
 import { retryId } from './retry-id.ts';
+import { createStop } from './stop.ts';
 import { Turns } from './turns.ts';
 
 /** A request as it arrived, with the identity that the way in gave it. */
@@ -110,7 +111,9 @@ export function createEngine(options: EngineOptions): Engine {
         ? await recorded(store.create(toNewExecution(submission, catalogue, clock.now())))
         : { created: false, execution: known };
     if (!created) assertSameRequest(submission, execution);
-    else turns.add(execution, { deadline: execution.deadline, at: execution.createdAt, signals: [] });
+    // Also one that stands there: its creation may have been recorded although the store said that it failed.
+    const { deadline, createdAt, status } = execution;
+    if (!isFinal(status.state)) turns.add(execution, { deadline, at: createdAt, signals: [] });
     return { created, execution };
   }
 
@@ -129,10 +132,13 @@ export function createEngine(options: EngineOptions): Engine {
       const execution = await found(key);
       const { status } = execution;
       if (isFinal(status.state)) throw new Problem('already-final', `${key.namespace}/${key.id} is ${status.state}`);
-      if (status.stop !== undefined) return execution;
-      const stop: Stop = { reason: 'Cancelled', at: clock.now(), message: `cancelled by ${caller}` };
+      const wish = { reason: 'Cancelled', at: clock.now(), message: `cancelled by ${caller}` } as const;
       try {
-        const stopped = await store.update(key, execution.version, { ...status, stop });
+        const stopped =
+          status.stop === undefined
+            ? await store.update(key, execution.version, { ...status, stop: createStop(status, wish) })
+            : execution;
+        // Again for one that was stopped before: its stop may have been recorded although the store said that it failed.
         turns.raise(key);
         return stopped;
       } catch (error) {
@@ -142,7 +148,7 @@ export function createEngine(options: EngineOptions): Engine {
   }
 
   async function retry(key: ExecutionKey, caller: string): Promise<Execution> {
-    const { request, status } = await found(key);
+    const { request, requestDigest, status } = await found(key);
     if (request.origin !== undefined) {
       const { name, namespace } = request.origin;
       throw new Problem(
@@ -153,14 +159,10 @@ export function createEngine(options: EngineOptions): Engine {
     if (!isFinal(status.state)) throw new Problem('not-final', `${key.namespace}/${key.id} is ${status.state}`);
     for (let n = 1; ; n++) {
       const again = { namespace: key.namespace, id: retryId(key.id, n) };
-      const earlier = await store.get(again);
-      if (earlier === undefined) {
-        const { created, execution } = await accept({ ...again, body: request, caller });
-        if (created) return execution;
-      } else if (!isFinal(earlier.status.state) && earlier.caller === caller) {
-        // Asked twice: one retry at a time is what was meant.
-        return earlier;
-      }
+      const execution = (await store.get(again)) ?? (await accept({ ...again, body: request, caller })).execution;
+      // One that stands there already and has not ended: asked twice, and one retry at a time is what was meant.
+      const isTheSame = execution.requestDigest === requestDigest && execution.caller === caller;
+      if (isTheSame && !isFinal(execution.status.state)) return execution;
     }
   }
 

@@ -83,7 +83,7 @@ export class Journal {
    * `underStop`: the effect undoes something, and the stop is what asks for it.
    */
   async writeIntent(record: EffectRecord, underStop: boolean): Promise<boolean> {
-    const written = await this.#inTurn(async () => {
+    return await this.#inTurn(async () => {
       if (this.isOver) throw new AdvanceOver();
       return this.#write((status) => {
         if (status.stop !== undefined && !underStop) return undefined;
@@ -92,8 +92,6 @@ export class Journal {
         return { ...status, wakeAt, signals: [], effects: withEffect(status.effects, record) };
       });
     });
-    if (written && this.isOver) throw new AdvanceOver();
-    return written;
   }
 
   /** Writes what was noted, if it differs from what is stored. */

@@ -1,21 +1,23 @@
 import { Rejected } from '../core/effect.ts';
-import { isJsonObject, type Json, type JsonObject } from '../core/json.ts';
+import { isJsonObject, type Json, type JsonObject, jsonBytes, throughJson } from '../core/json.ts';
 import { limits } from '../core/limits.ts';
 import { reasons } from '../core/reason.ts';
 import { mistakesOf } from '../core/schema.ts';
 import type { Outcome, Step } from '../core/step.ts';
+import { shortText } from './short-text.ts';
 
 /**
  * What a step returned, held to its contract: TypeScript cannot see what a provider's answer brought into it.
- * Throws Rejected as StepBroken or TooLarge.
+ * `earlier`: the outputs that it adds to. Throws Rejected as StepBroken or TooLarge.
  */
-export function checkedOutcome(step: Step, outcome: unknown): Outcome {
+export function checkedOutcome(step: Step, outcome: unknown, earlier: JsonObject): Outcome {
   const given = asJson(step, outcome);
   const broken = (why: string) => new Rejected('StepBroken', `step ${step.name} returned ${why}`);
   if (!isJsonObject(given)) throw broken('no outcome');
   const outputs = checkedOutputs(step, given.outputs ?? {}, given.kind === 'succeeded');
-  const { message } = given;
-  if (message !== undefined && typeof message !== 'string') throw broken('a message that is no text');
+  assertSize(step, 'outputs', { ...earlier, ...outputs }, limits.outputsBytes);
+  if (given.message !== undefined && typeof given.message !== 'string') throw broken('a message that is no text');
+  const message = given.message === undefined ? undefined : shortText(given.message);
   switch (given.kind) {
     case 'succeeded':
       return { kind: 'succeeded', outputs, ...(message === undefined ? {} : { message }) };
@@ -50,8 +52,7 @@ export function checkedOutcome(step: Step, outcome: unknown): Outcome {
 /** Through its JSON text, as it will be stored: what cannot be stored is found here. */
 function asJson(step: Step, value: unknown): Json | undefined {
   try {
-    const text: string | undefined = JSON.stringify(value);
-    return text === undefined ? undefined : JSON.parse(text);
+    return throughJson(value);
   } catch (error) {
     throw new Rejected('StepBroken', `step ${step.name} returned something that is not JSON`, { cause: error });
   }
@@ -59,7 +60,6 @@ function asJson(step: Step, value: unknown): Json | undefined {
 
 function checkedOutputs(step: Step, outputs: Json, whole: boolean): JsonObject {
   if (!isJsonObject(outputs)) throw new Rejected('StepBroken', `step ${step.name} returned outputs that are no object`);
-  assertSize(step, 'outputs', outputs, limits.outputsBytes);
   const [mistake] = whole ? mistakesOf(step.outputs, outputs) : [];
   if (mistake !== undefined) {
     throw new Rejected(
@@ -71,7 +71,7 @@ function checkedOutputs(step: Step, outputs: Json, whole: boolean): JsonObject {
 }
 
 function assertSize(step: Step, what: string, value: Json, mostBytes: number): void {
-  const bytes = Buffer.byteLength(JSON.stringify(value));
+  const bytes = jsonBytes(value);
   if (bytes > mostBytes) {
     throw new Rejected(
       'TooLarge',

@@ -1,10 +1,11 @@
 import { NotSent, Rejected } from '../core/effect.ts';
 import type { EffectRecord, ProgressRecord } from '../core/execution.ts';
-import { jsonBytes } from '../core/json.ts';
+import { type Json, jsonBytes } from '../core/json.ts';
 import { limits } from '../core/limits.ts';
 import type { Items, Outcome, SendRange, Settled } from '../core/step.ts';
 import type { EpochMs } from '../core/time.ts';
 import type { Advance } from './advance.ts';
+import { shortText } from './short-text.ts';
 
 type Range = readonly [start: number, end: number];
 
@@ -67,7 +68,7 @@ class BulkRun {
     this.#progress = record.progress ?? { digest: '', total: 0, done: [], failed: [], failedCount: 0, receipts: [] };
     this.#items = items;
     this.#sendRange = sendRange;
-    this.#ranges = openRanges(this.#progress.done, items.count, items.batchSize);
+    this.#ranges = openRanges(this.#progress.done, items.count, atLeastOne(items.batchSize));
     this.#checkpointAt = advance.now() + checkpointMs;
     this.#endOfSlice = advance.now() + sliceMs;
   }
@@ -76,7 +77,7 @@ class BulkRun {
     const { journal } = this.#advance;
     if (!(await journal.writeIntent(this.#record, this.#advance.stop !== undefined))) return this.#advance.goAgain();
     this.#record = { ...this.#record, sentAt: this.#advance.now() };
-    const lanes = Math.max(1, this.#items.concurrency);
+    const lanes = Math.min(atLeastOne(this.#items.concurrency), this.#items.count);
     await Promise.all(Array.from({ length: lanes }, () => this.#lane()));
     this.#keep();
     if (this.#halt === undefined) return this.#done();
@@ -86,9 +87,7 @@ class BulkRun {
   /** Takes one open range after the other until there is none, or the run is to end. */
   async #lane(): Promise<void> {
     while (this.#halt === undefined) {
-      const { now, journal } = { now: this.#advance.now(), journal: this.#advance.journal };
-      const isStopped = journal.isOver || (this.#advance.stop === undefined && journal.status.stop !== undefined);
-      if (isStopped || now >= this.#endOfSlice || now >= this.#advance.execution.deadline) {
+      if (this.#isToEnd()) {
         this.#halt = this.#advance.goAgain().stop;
         return;
       }
@@ -105,19 +104,32 @@ class BulkRun {
     }
   }
 
+  #isToEnd(): boolean {
+    const { journal } = this.#advance;
+    return journal.isOver || this.#advance.now() >= this.#endOfSlice || this.#advance.refusesNewEffects() !== undefined;
+  }
+
   #add(range: Range, sent: Awaited<ReturnType<SendRange>>): void {
-    const { done, failed, failedCount, receipts, ...rest } = this.#progress;
+    const { done, failed, failedCount, ...rest } = this.#progress;
     const refused = sent.failed ?? [];
+    const kept = refused.slice(0, limits.failedItems - failed.length);
     this.#progress = {
       ...rest,
       done: withRange(done, range),
-      failed: [...failed, ...refused].slice(0, limits.failedItems),
+      failed: [...failed, ...kept.map(({ index, message }) => ({ index, message: shortText(message, 500) }))],
       failedCount: failedCount + refused.length,
-      receipts: sent.receipt === undefined ? receipts : [...receipts, sent.receipt],
     };
-    if (sent.receipt !== undefined && jsonBytes(this.#progress.receipts) > limits.effectResultBytes) {
-      throw new Rejected('TooLarge', `the receipts of ${this.#record.name} are over ${limits.effectResultBytes} bytes`);
+    if (sent.receipt !== undefined) this.#addReceipt(sent.receipt);
+  }
+
+  /** Kept only if it can be stored: the items count as sent in any case. */
+  #addReceipt(receipt: Json): void {
+    const receipts = [...this.#progress.receipts, receipt];
+    const { name } = this.#record;
+    if (bytesOf(receipts) > limits.effectResultBytes) {
+      throw new Rejected('TooLarge', `the receipts of ${name} are over ${limits.effectResultBytes} bytes`);
     }
+    this.#progress = { ...this.#progress, receipts };
   }
 
   async #checkpoint(): Promise<void> {
@@ -140,17 +152,31 @@ class BulkRun {
 
   #failed(error: unknown): Settled<ProgressRecord> {
     if (error instanceof Rejected) {
-      const { reason, message } = error;
+      const { reason } = error;
+      const message = shortText(error.message);
       this.#keep({ rejected: { reason, message } });
       return { stop: { kind: 'failed', reason, message } };
     }
     if (error instanceof NotSent) {
-      const notBefore = error.notBefore ?? this.#advance.backoff();
+      const notBefore = this.#advance.retryTime(error);
       this.#keep({ notBefore });
       return { stop: { kind: 'waiting', message: error.message, until: notBefore } };
     }
     return this.#advance.tryLater(error);
   }
+}
+
+function bytesOf(receipts: readonly Json[]): number {
+  try {
+    return jsonBytes(receipts);
+  } catch (cause) {
+    throw new Rejected('StepBroken', 'a receipt is not JSON', { cause });
+  }
+}
+
+/** Sizes that are computed from limits may come out as anything; nothing at once would send nothing, or for ever. */
+function atLeastOne(size: number): number {
+  return Math.max(1, Math.floor(size) || 1);
 }
 
 /** What is not done yet, in pieces of at most `batchSize`. */

@@ -7,6 +7,9 @@ export interface Scheduled {
   position: number;
 }
 
+/** Timers count what elapses, not what the clock says: after a suspend the next look at it is never further away than this. */
+const longestTimerMs = 60_000;
+
 /** All wake times in one binary heap with one timer: a hundred thousand waiting executions cost no timer each. */
 export class Schedule<T extends Scheduled> {
   readonly #clock: Clock;
@@ -63,13 +66,14 @@ export class Schedule<T extends Scheduled> {
   #arm(): void {
     const first = this.#heap[0];
     if (!this.#running || first === undefined || first.at >= this.#timerAt) return;
-    if (first.at <= this.#clock.now()) {
+    const now = this.#clock.now();
+    if (first.at <= now) {
       this.#fire();
       return;
     }
     this.#cancelTimer?.();
-    this.#timerAt = first.at;
-    this.#cancelTimer = this.#clock.at(first.at, () => this.#fire());
+    this.#timerAt = Math.min(first.at, now + longestTimerMs);
+    this.#cancelTimer = this.#clock.at(this.#timerAt, () => this.#fire());
   }
 
   #fire(): void {

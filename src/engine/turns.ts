@@ -4,6 +4,9 @@ import type { Release, SignalSource } from '../core/signal.ts';
 import type { Clock, EpochMs } from '../core/time.ts';
 import { Schedule, type Scheduled } from './schedule.ts';
 
+/** When a source that could not subscribe is asked again. */
+const resubscribeMs = 60_000;
+
 /** All that is held in memory of an execution that has not ended. */
 export interface Turn extends ExecutionKey, Scheduled {
   readonly deadline: EpochMs;
@@ -162,7 +165,7 @@ export class Turns {
         before?.delete(signal);
       } else if (!after.has(signal)) this.#subscribeOne(turn, signal, after);
     }
-    for (const release of before?.values() ?? []) release();
+    for (const [signal, release] of before ?? []) this.#tryWith(turn, signal, release);
     if (after.size === 0) turn.subscriptions = undefined;
   }
 
@@ -173,9 +176,21 @@ export class Turns {
       this.#options.log.error({ execution: keyText(turn), signal }, 'no source for this signal; only time wakes it');
       return;
     }
-    subscriptions.set(
-      signal,
-      source.subscribe(signal.slice(colon + 1), () => this.#raise(turn)),
-    );
+    const isSubscribed = this.#tryWith(turn, signal, () => {
+      const release = source.subscribe(signal.slice(colon + 1), () => this.#raise(turn));
+      subscriptions.set(signal, release);
+    });
+    if (!isSubscribed) this.#schedule.set(turn, Math.min(turn.at, this.#options.clock.now() + resubscribeMs));
+  }
+
+  /** A source that throws must not take the others down with it: not at the start, and not between two advances. */
+  #tryWith(turn: Turn, signal: string, work: () => void): boolean {
+    try {
+      work();
+      return true;
+    } catch (error) {
+      this.#options.log.error({ execution: keyText(turn), signal, err: error }, 'a source of signals failed');
+      return false;
+    }
   }
 }

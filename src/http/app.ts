@@ -106,6 +106,7 @@ export function createApp(dependencies: HttpDependencies): HttpApp {
   app.use((req, res, next) => {
     observe(req, res);
     if (req.headers.host === undefined && req.httpVersion === '1.1') {
+      res.setHeader('Connection', 'close');
       throw new Problem('malformed-request', 'the Host header is missing');
     }
     if (allowedHosts !== undefined) requireAllowedHost(req.headers, allowedHosts);
@@ -186,7 +187,7 @@ function answerError(log: Logger): ErrorRequestHandler {
 }
 
 function hasShortBody({ headers }: IncomingMessage): boolean {
-  return Number(headers['content-length'] ?? Number.POSITIVE_INFINITY) <= limits.bodyBytes;
+  return headers['transfer-encoding'] === undefined && Number(headers['content-length'] ?? 0) <= limits.bodyBytes;
 }
 
 function toProblem(error: unknown, requestId: string): Problem {

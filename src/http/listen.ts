@@ -23,9 +23,10 @@ export interface HttpServer {
 export async function startHttpServer(app: HttpApp, address: ListenAddress): Promise<HttpServer> {
   const server = createServer(
     {
-      // Slow senders cost a connection for this long at most; answers may take any time.
+      // Slow senders cost a connection for this long, and until the next look; answers may take any time.
       headersTimeout: 15_000,
       requestTimeout: 30_000,
+      connectionsCheckingInterval: 5_000,
       // Longer than the idle time of common proxies, so that they close first and never send into a closing connection.
       keepAliveTimeout: 65_000,
       // The app refuses it with a problem.

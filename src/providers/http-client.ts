@@ -127,7 +127,7 @@ class Exchange implements Dispatcher.DispatchHandler {
     if (status < 200) return;
     this.#status = status;
     for (const [name, value] of Object.entries(headers)) {
-      if (value !== undefined) this.#headers[name] = Array.isArray(value) ? value.join(', ') : value;
+      if (value !== undefined) this.#headers[name] = this.#redact(Array.isArray(value) ? value.join(', ') : value);
     }
     // The length that is announced spares reading up to the limit.
     if (this.#request.method !== 'HEAD') this.#refuseOver(Number(this.#headers['content-length'] ?? 0), controller);
@@ -142,7 +142,8 @@ class Exchange implements Dispatcher.DispatchHandler {
 
   onResponseEnd(): void {
     if (!this.#settle()) return;
-    this.#resolve({ status: this.#status, headers: this.#headers, text: Buffer.concat(this.#chunks).toString('utf8') });
+    const text = this.#redact(Buffer.concat(this.#chunks).toString('utf8'));
+    this.#resolve({ status: this.#status, headers: this.#headers, text });
   }
 
   onResponseError(_controller: Dispatcher.DispatchController, error: Error): void {
@@ -156,6 +157,12 @@ class Exchange implements Dispatcher.DispatchHandler {
     if (bytes <= maxBytes) return;
     this.#fail(httpErrorCodes.tooLarge, `the answer (status ${this.#status}) is over ${maxBytes} bytes`);
     controller.abort(new Error('the answer is too large'));
+  }
+
+  /** Some servers quote the credential that they refuse; it must not get into messages, which are stored and shown. */
+  #redact(text: string): string {
+    const secret = secretIn(this.#request);
+    return secret === undefined ? text : text.replaceAll(secret, '[redacted]');
   }
 
   #fail(code: string, message: string, cause?: unknown): void {
@@ -173,6 +180,16 @@ class Exchange implements Dispatcher.DispatchHandler {
     this.#request.signal?.removeEventListener('abort', this.#onAbort);
     return true;
   }
+}
+
+/** A shorter credential may be a part of common words, and no provider gives one out. */
+const shortestSecret = 8;
+
+/** The credential behind the scheme: `Authorization: Bearer <it>`. */
+function secretIn({ headers = {} }: HttpRequest): string | undefined {
+  const name = Object.keys(headers).find((key) => key.toLowerCase() === 'authorization');
+  const secret = name === undefined ? undefined : headers[name]?.split(' ').at(-1);
+  return secret !== undefined && secret.length >= shortestSecret ? secret : undefined;
 }
 
 /** Method and place without user information and query, either of which may hold a secret. */

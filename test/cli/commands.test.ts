@@ -213,6 +213,14 @@ describe('get, list, cancel, retry', () => {
     assert.equal((await resultOf(['retry', 'smoke'])).id, 'smoke-r1');
   });
 
+  test('cancel says that the end is still to come', async () => {
+    await api.put('smoke');
+    const { exitCode, stdout, stderr } = await aftersync(['cancel', 'smoke']);
+    assert.equal(exitCode, 0);
+    assert.match(stdout, /^state {6}(pending|running)$/m);
+    assert.equal(stderr, 'it was asked to end, and is about to\n');
+  });
+
   test('cancel of what has ended says so', async () => {
     await api.put('smoke');
     await api.goOn('smoke', success);

@@ -73,6 +73,15 @@ describe('a request whose answer is lost', () => {
   });
 });
 
+test('a token file with more than a token is refused without showing what is in it', async () => {
+  const token = { path: '/tokens', read: async () => 's3cret\ns3cret' };
+  const client = new RestClient({ server: 'http://127.0.0.1:1', token });
+  await assert.rejects(client.steps(), {
+    exitCode: 2,
+    message: 'the file /tokens does not hold one token and nothing else',
+  });
+});
+
 describe('what is no answer of aftersync is said to be that:', () => {
   test('a page', async () => {
     const { client, url } = await serve((_req, res) => {

@@ -112,6 +112,14 @@ test('one execution is shown with what happened, effect by effect', () => {
   ]);
 });
 
+test('how long it took is told to the millisecond where that is all it took', () => {
+  const [finished] = executionLines(
+    execution({ state: 'succeeded', finishedAt: '2026-01-01T00:00:00.312Z' }),
+    pipe(),
+  ).filter((line) => line.startsWith('finished'));
+  assert.equal(finished, 'finished   2026-01-01T00:00:00.312Z (took 312ms)');
+});
+
 describe('news between two records', () => {
   const effect = { name: 'dispatch', intentAt: createdAt };
   const table: readonly (readonly [

@@ -1,8 +1,9 @@
 /**
  * Shows what aftersync does, on the real server and without anything that must be installed:
  *
- *   npm run demo                          with a real Varnish where there is one
- *   npm run demo -- --without-varnish     with its stand-in
+ *   npm run demo                          with a real Varnish and a Kubernetes cluster, which is only read, where there are any
+ *   npm run demo -- --without-varnish     with a stand-in for Varnish
+ *   npm run demo -- --without-cluster     with a stand-in for Kubernetes; no kubeconfig is looked at
  *
  * Ends by itself: 0 where all went as promised, 1 where not, 130 after Ctrl-C.
  */
@@ -13,7 +14,8 @@ import { scenes } from './scenes/index.ts';
 import { buildStage, type Stage } from './stage.ts';
 import { Timeline } from './timeline.ts';
 
-const { values } = parseArgs({ options: { 'without-varnish': { type: 'boolean', default: false } } });
+const without = { type: 'boolean', default: false } as const;
+const { values } = parseArgs({ options: { 'without-varnish': without, 'without-cluster': without } });
 const interruption = new AbortController();
 // Once: a second one ends the process as it does by default, and the servers with it.
 for (const name of ['SIGINT', 'SIGTERM'] as const) process.once(name, () => interruption.abort());
@@ -27,7 +29,8 @@ async function demo(): Promise<number> {
   await using cleanup = new AsyncDisposableStack();
   try {
     timeline.plain(coloured(process.stdout, 'bold', 'aftersync demo'));
-    stage = await buildStage({ timeline, wantsVarnish: !values['without-varnish'], signal, cleanup });
+    const wants = { wantsVarnish: !values['without-varnish'], wantsCluster: !values['without-cluster'] };
+    stage = await buildStage({ timeline, ...wants, signal, cleanup });
     const findings = await untilInterrupted(play(stage));
     timeline.heading('Summary');
     for (const { count, what } of findings) timeline.plain(`${String(count).padStart(4)}  ${what}`);

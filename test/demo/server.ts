@@ -9,10 +9,12 @@ const cli = fileURLToPath(new URL('../../src/cli.ts', import.meta.url));
 const startTimeoutMs = 10_000;
 
 export interface ServerOptions {
-  /** Holds the configuration, the token and the SQLite file. */
+  /** Holds the configuration, the credentials and the SQLite file. */
   readonly folder: string;
   readonly gitHubUrl: string;
   readonly cacheUrl: string;
+  /** The content of a kubeconfig. Absent: the server finds the current one, as the demo has. */
+  readonly kubeconfig: string | undefined;
 }
 
 /** `aftersync serve` in a process of its own, which can be killed and started again on the same address and store. */
@@ -30,6 +32,7 @@ export class DemoServer {
     const port = await freeLoopbackPort();
     const config = join(options.folder, 'aftersync.yaml');
     await writeFile(join(options.folder, 'github-token'), `${STAND_IN_TOKEN}\n`);
+    if (options.kubeconfig !== undefined) await writeFile(join(options.folder, 'kubeconfig'), options.kubeconfig);
     await writeFile(config, configuration(port, options));
     const server = new DemoServer(`http://127.0.0.1:${port}`, config);
     await server.start();
@@ -62,7 +65,9 @@ export class DemoServer {
   }
 }
 
-function configuration(port: number, { gitHubUrl, cacheUrl }: ServerOptions): string {
+function configuration(port: number, { gitHubUrl, cacheUrl, kubeconfig }: ServerOptions): string {
+  // Named, so that the server looks at no other, whatever its environment says.
+  const kubeconfigFile = kubeconfig === undefined ? '' : '\n    kubeconfigFile: ./kubeconfig';
   return `server: { address: "127.0.0.1:${port}" }
 store: { type: sqlite, path: ./aftersync.db }
 log: { level: warn }
@@ -77,5 +82,8 @@ connections:
     type: varnish
     endpoints: ["${cacheUrl}"]
     allow: { hosts: ["www.example.com"] }
+  - name: cluster
+    type: kubernetes${kubeconfigFile}
+    allow: { readNamespaces: [default], clusterKinds: [Namespace] }
 `;
 }

@@ -248,3 +248,29 @@ test('a retry of a long id stays a DNS label', async (t) => {
   assert.match(retried, /^a{50,}-[a-z2-7]{8}-r1$/);
   assert.equal(retried.length, 63);
 });
+
+test('two retries at once are one', async (t) => {
+  const bench = await openWorkbench({ steps: [toyStep(done)] });
+  t.after(bench.close);
+  const key = { namespace: 'default', id: 'one' };
+  await bench.submit('one');
+  await bench.ended('one');
+  const both = await Promise.all([bench.engine.retry(key, 'tester'), bench.engine.retry(key, 'tester')]);
+  assert.deepEqual(
+    both.map(({ id }) => id),
+    ['one-r1', 'one-r1'],
+  );
+});
+
+test('an execution of another request that has the id of a retry is not taken for one', async (t) => {
+  const wait: Outcome = { kind: 'waiting', message: 'w', until: Number.MAX_SAFE_INTEGER };
+  const bench = await openWorkbench({
+    steps: [toyStep(async ({ execution }) => (execution.id === 'one' ? done() : wait))],
+  });
+  t.after(bench.close);
+  await bench.submit('one', { a: 1 });
+  await bench.ended('one');
+  await bench.submit('one-r1', { a: 2 });
+  const { id } = await bench.engine.retry({ namespace: 'default', id: 'one' }, 'tester');
+  assert.equal(id, 'one-r2');
+});

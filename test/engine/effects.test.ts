@@ -334,3 +334,49 @@ test('a send that never settles counts as open in the end', async (t) => {
   bench.clock.advance(2_000);
   assert.deepEqual((await bench.ended('one')).status.outputs, { run: 4 });
 });
+
+test('an effect that one advance asks for twice at once is sent once', async (t) => {
+  const { sent, send } = provider([{ run: 1 }]);
+  const bench = await openWorkbench({
+    steps: [
+      toyStep(async ({ effect }) => {
+        const write = { repeat: 'find', request: {}, send } as const;
+        const both = await Promise.all([effect('write', write), effect('write', write)]);
+        assert.deepEqual(both[0], both[1]);
+        return { kind: 'succeeded', outputs: {} };
+      }),
+    ],
+  });
+  t.after(bench.close);
+  await bench.submit('one');
+  assert.equal((await bench.ended('one')).status.state, 'succeeded');
+  assert.equal(sent.length, 1);
+});
+
+test('an effect that fails while the step awaits another one is no unhandled rejection', async (t) => {
+  const unhandled: unknown[] = [];
+  const note = (reason: unknown) => unhandled.push(reason);
+  process.on('unhandledRejection', note);
+  t.after(() => process.off('unhandledRejection', note));
+  const bench = await openWorkbench({
+    steps: [
+      toyStep(async ({ effect }) => {
+        const failing = {
+          repeat: 'safe',
+          request: {},
+          prepare: () => Promise.reject(new Rejected('EffectFailed', 'not there')),
+          send: async () => ({}),
+        } as const;
+        const both = [effect('one', failing), effect('two', failing)] as const;
+        await both[0];
+        await both[1];
+        return { kind: 'succeeded', outputs: {} };
+      }),
+    ],
+  });
+  t.after(bench.close);
+  await bench.submit('one');
+  assert.equal((await bench.ended('one')).status.reason, 'EffectFailed');
+  await bench.settled();
+  assert.deepEqual(unhandled, []);
+});

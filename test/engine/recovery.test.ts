@@ -237,3 +237,131 @@ test('when the store does not take a new execution, the submission is refused an
   await bench.settled();
   assert.equal(advances, 0);
 });
+
+test('closing while an intent is committed sends nothing, and the next start sends at once without a search', async (t) => {
+  const clock = new ManualClock();
+  const opened = await openSqliteStore({ path: ':memory:' });
+  t.after(() => opened.close());
+  let closed: Promise<void> | undefined;
+  const store = storeWith(opened, {
+    update(...write) {
+      const updated = opened.update(...write);
+      if (closed === undefined) closed = before.engine.close();
+      return updated;
+    },
+  });
+  let sends = 0;
+  let looks = 0;
+  const step = effectStep(() => ({
+    repeat: 'find',
+    request: {},
+    async send() {
+      sends += 1;
+      return { run: 1 };
+    },
+    async find() {
+      looks += 1;
+      return 'unknown';
+    },
+  }));
+  const before = await openWorkbench({ steps: [step], store, clock });
+  await before.submit('one');
+  await before.until('one', ({ status }) => status.effects.length > 0);
+  await closed;
+  assert.equal(sends, 0);
+  const after = await openWorkbench({ steps: [step], store: opened, clock });
+  t.after(() => after.engine.close());
+  clock.advance(1_000);
+  assert.equal((await after.ended('one')).status.state, 'succeeded');
+  assert.deepEqual([sends, looks], [1, 1], 'the one look before a further send');
+});
+
+test('closing does not wait for a step that is only then begun', async () => {
+  const opened = await openSqliteStore({ path: ':memory:' });
+  const reading = Promise.withResolvers<void>();
+  const isClosing = Promise.withResolvers<void>();
+  const store = storeWith(opened, {
+    async get(key) {
+      if (key.id === 'one') {
+        reading.resolve();
+        await isClosing.promise;
+      }
+      return opened.get(key);
+    },
+  });
+  const bench = await openWorkbench({ store, steps: [toyStep(() => new Promise(() => {}))] });
+  await bench.submit('one');
+  await reading.promise;
+  const closed = bench.close();
+  isClosing.resolve();
+  await closed;
+});
+
+test('a source that cannot subscribe breaks neither the start nor an execution, and is asked again', async (t) => {
+  const clock = new ManualClock();
+  const store = await openSqliteStore({ path: ':memory:' });
+  t.after(() => store.close());
+  let isBroken = false;
+  let isReady = false;
+  const source = {
+    prefix: 'bell',
+    subscribe(_key: string, raise: () => void) {
+      if (isBroken) throw new Error('no such cluster');
+      if (isReady) raise();
+      return () => {
+        if (isBroken) throw new Error('not subscribed');
+      };
+    },
+  };
+  const step = toyStep(async () =>
+    isReady ? { kind: 'succeeded', outputs: {} } : { kind: 'waiting', message: 'listening', signals: ['bell:a'] },
+  );
+  const before = await openWorkbench({ steps: [step], sources: [source], store, clock });
+  await before.submit('one');
+  await before.until('one', ({ status }) => status.message === 'listening');
+  await before.settled();
+  isBroken = true;
+  await before.engine.close();
+
+  const after = await openWorkbench({ steps: [step], sources: [source], store, clock });
+  t.after(() => after.engine.close());
+  isBroken = false;
+  isReady = true;
+  clock.advance(60_000);
+  assert.equal((await after.ended('one')).status.state, 'succeeded');
+});
+
+test('what the store has recorded although it said no goes on when the caller asks again', async (t) => {
+  const opened = await openSqliteStore({ path: ':memory:' });
+  const lost = new Set(['create', 'update']);
+  async function answered<T>(name: string, write: Promise<T>): Promise<T> {
+    const answer = await write;
+    if (lost.delete(name)) throw new Error('the connection was lost');
+    return answer;
+  }
+  const store = storeWith(opened, {
+    create: (execution) => answered('create', opened.create(execution)),
+    update: (key, version, status) => {
+      const updated = opened.update(key, version, status);
+      return status.stop === undefined ? updated : answered('update', updated);
+    },
+  });
+  const bench = await openWorkbench({
+    store,
+    steps: [
+      toyStep(async ({ stop, now }) =>
+        stop === undefined
+          ? { kind: 'waiting', message: 'patient', until: now() + 60_000 }
+          : { kind: 'failed', reason: stop.reason, message: stop.message },
+      ),
+    ],
+  });
+  t.after(bench.close);
+  await assert.rejects(bench.submit('one'), Problem);
+  await bench.submit('one');
+  await bench.until('one', ({ status }) => status.message === 'patient');
+  await assert.rejects(bench.engine.cancel(one, 'ann'), /connection was lost/);
+  await bench.engine.cancel(one, 'ann');
+  await bench.settled();
+  assert.equal((await opened.get(one))?.status.state, 'cancelled');
+});

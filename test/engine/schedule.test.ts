@@ -90,3 +90,21 @@ test('a removed item does not fire, and removing it again changes nothing', () =
   clock.advance(20);
   assert.deepEqual(fired, []);
 });
+
+test('a clock that is put forward, as by a suspend, delays nothing by more than a minute', () => {
+  const elapsed = new ManualClock(0);
+  let jumpedMs = 0;
+  // Timers count what elapses, and know nothing of the jump.
+  const clock = {
+    now: () => elapsed.now() + jumpedMs,
+    at: (time: number, callback: () => void) => elapsed.at(time - jumpedMs, callback),
+  };
+  const fired: Item[] = [];
+  const schedule = new Schedule<Item>(clock, (due) => void fired.push(due));
+  schedule.start();
+  const late = item(1);
+  schedule.set(late, 3_600_000);
+  jumpedMs = 3_600_000;
+  elapsed.advance(60_000);
+  assert.deepEqual(fired, [late]);
+});

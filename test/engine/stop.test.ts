@@ -4,6 +4,7 @@ import { NotSent } from '../../src/core/effect.ts';
 import type { JsonObject } from '../../src/core/json.ts';
 import { limits } from '../../src/core/limits.ts';
 import { Problem } from '../../src/core/problem.ts';
+import { ManualClock } from '../support/manual-clock.ts';
 import { openWorkbench, toyStep } from './workbench.ts';
 
 const one = { namespace: 'default', id: 'one' };
@@ -188,4 +189,149 @@ test('an execution that was stopped before it started never calls its step', asy
   const { status } = await bench.ended('one');
   assert.equal(status.state, 'cancelled');
   assert.equal(advances, 0);
+});
+
+test('an undo that must be found is looked for by a step that is told of the stop, and the rest follows', async (t) => {
+  const told: boolean[] = [];
+  const bench = await openWorkbench({
+    steps: [
+      toyStep(async ({ effect, stop, now }) => {
+        told.push(stop !== undefined);
+        if (stop === undefined) return { kind: 'waiting', message: 'patient', until: now() + 3_600_000 };
+        const undone = await effect('undo', {
+          repeat: 'find',
+          request: {},
+          graceMs: 60_000,
+          send: () => Promise.reject(new Error('socket hang up')),
+          find: async () => (told.length > 2 ? { run: 1 } : 'unknown'),
+        });
+        return 'stop' in undone ? undone.stop : { kind: 'failed', reason: stop.reason, message: 'undone' };
+      }),
+    ],
+  });
+  t.after(bench.close);
+  await bench.submit('one');
+  await bench.until('one', ({ status }) => status.message === 'patient');
+  await bench.engine.cancel(one, 'ann');
+  for (let i = 0; i < 5; i++) {
+    await bench.settled();
+    bench.clock.advance(5_000);
+  }
+  assert.deepEqual(told, [false, true, true]);
+  assert.equal((await bench.ended('one')).status.message, 'undone');
+});
+
+for (const [name, isAsking] of [
+  ['cannot be looked for', true],
+  ['the step does not ask for any more', false],
+] as const) {
+  test(`an open effect that ${name} keeps an execution not for ever: it ends as Uncertain`, async (t) => {
+    const clock = new ManualClock();
+    let isOut = false;
+    const bench = await openWorkbench({
+      clock,
+      steps: [
+        toyStep(async ({ effect, now }) => {
+          if (isOut && !isAsking) return { kind: 'waiting', message: 'elsewhere', until: now() + 365 * 86_400_000 };
+          const settled = await effect('write', {
+            repeat: 'find',
+            request: {},
+            graceMs: 10_000,
+            async send() {
+              isOut = true;
+              throw new Error('socket hang up');
+            },
+            find: () => Promise.reject(new Error('the provider is gone')),
+          });
+          return 'stop' in settled ? settled.stop : { kind: 'succeeded', outputs: {} };
+        }),
+      ],
+    });
+    t.after(bench.close);
+    await bench.submit('one', {}, { timeout: '1m' });
+    for (let i = 0; i < 60; i++) {
+      await bench.settled();
+      clock.advance(10_000);
+    }
+    await bench.settled();
+    const status = (await bench.store.get(one))?.status;
+    assert.deepEqual([status?.state, status?.reason], ['failed', 'Uncertain']);
+    assert.match(status?.message ?? '', /not done within 1m.*became of write/);
+  });
+}
+
+test('a cancel that is stored while an advance reads: what is open is not sent again', async (t) => {
+  let sends = 0;
+  const bench = await openWorkbench({
+    steps: [
+      toyStep(async ({ effect, stop }) => {
+        if (stop !== undefined) return { kind: 'failed', reason: stop.reason, message: stop.message };
+        // A read, before the effect of a further advance.
+        if (sends > 0) await bench.engine.cancel(one, 'ann');
+        const settled = await effect('write', {
+          repeat: 'safe',
+          request: {},
+          async send() {
+            sends += 1;
+            throw new Error('502');
+          },
+        });
+        return 'stop' in settled ? settled.stop : { kind: 'succeeded', outputs: {} };
+      }),
+    ],
+  });
+  t.after(bench.close);
+  await bench.submit('one');
+  await bench.until('one', ({ status }) => status.attempts === 1);
+  bench.clock.advance(1_000);
+  assert.equal((await bench.ended('one')).status.state, 'cancelled');
+  assert.equal(sends, 1);
+});
+
+test('bulk work that undoes goes out though the deadline has passed', async (t) => {
+  const bench = await openWorkbench({
+    steps: [
+      toyStep(async ({ progress, stop, now }) => {
+        if (stop === undefined) return { kind: 'waiting', message: 'patient', until: now() + 3_600_000 };
+        const items = { count: 2, digest: '', batchSize: 1, concurrency: 1 };
+        const undone = await progress('undo', items, async () => ({}));
+        return 'stop' in undone ? undone.stop : { kind: 'failed', reason: stop.reason, message: 'undone' };
+      }),
+    ],
+  });
+  t.after(bench.close);
+  await bench.submit('one', {}, { timeout: '1m' });
+  await bench.until('one', ({ status }) => status.message === 'patient');
+  bench.clock.advance(60_000);
+  await bench.settled();
+  assert.equal((await bench.store.get(one))?.status.message, 'undone');
+});
+
+test('a clock that was put back does not make an effect from before the stop one that undoes', async (t) => {
+  const clock = new ManualClock();
+  let sends = 0;
+  const bench = await openWorkbench({
+    clock,
+    steps: [
+      toyStep(async ({ effect, stop }) => {
+        const settled = await effect('write', {
+          repeat: 'safe',
+          request: {},
+          async send() {
+            sends += 1;
+            throw new Error('502');
+          },
+        });
+        if (stop !== undefined) return { kind: 'failed', reason: stop.reason, message: stop.message };
+        return 'stop' in settled ? settled.stop : { kind: 'succeeded', outputs: {} };
+      }),
+    ],
+  });
+  t.after(bench.close);
+  await bench.submit('one');
+  await bench.until('one', ({ status }) => status.attempts === 1);
+  clock.advance(-60_000);
+  await bench.engine.cancel(one, 'ann');
+  assert.equal((await bench.ended('one')).status.state, 'cancelled');
+  assert.equal(sends, 1);
 });

@@ -9,6 +9,7 @@ import type { ReadyGate } from '../../src/core/ready-gate.ts';
 import type { SignalSource } from '../../src/core/signal.ts';
 import { defineStep, type Outcome, type Step, type StepContext } from '../../src/core/step.ts';
 import type { ExecutionStore } from '../../src/core/store.ts';
+import type { Clock } from '../../src/core/time.ts';
 import { createEngine, type Engine } from '../../src/engine/engine.ts';
 import { openSqliteStore } from '../../src/store/sqlite/sqlite-store.ts';
 import { ManualClock } from '../support/manual-clock.ts';
@@ -47,6 +48,8 @@ export interface WorkbenchOptions {
   readonly connections?: readonly ConnectionSettings[];
   readonly store?: ExecutionStore;
   readonly clock?: ManualClock;
+  /** What the engine sees of the clock. Default: all. */
+  readonly engineClock?: Clock;
   /** Default: half of each backoff. */
   readonly random?: () => number;
 }
@@ -67,7 +70,7 @@ export async function openWorkbench(options: WorkbenchOptions) {
     connectionTypes: options.connectionTypes ?? [],
     connections: options.connections ?? [],
     tools: {
-      clock,
+      clock: options.engineClock ?? clock,
       log,
       fetch: () => Promise.reject(new Error('no network here')),
       credential: (path) => ({ path, read: () => Promise.reject(new Error('no files here')) }),

@@ -89,3 +89,12 @@ test('an expectation that the server does not know is not refused', async (t) =>
   const received = await text(dial('GET /healthz HTTP/1.1\r\nHost: a\r\nExpect: tea\r\nConnection: close\r\n\r\n'));
   assert.deepEqual(answersIn(received), ['200']);
 });
+
+test('a refused request without a body keeps its connection', async (t) => {
+  const { dial } = await open(t);
+  const requests = ['DELETE /v1/steps', 'GET /v2', 'GET /v1/executions/%', 'GET /healthz'];
+  const last = 'GET /readyz HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n';
+  const received = await text(dial(requests.map((line) => `${line} HTTP/1.1\r\nHost: a\r\n\r\n`).join('') + last));
+  const expected = ['405 method-not-allowed', '404 not-found', '400 invalid-id', '200', '200'];
+  assert.deepEqual(answersIn(received), expected);
+});

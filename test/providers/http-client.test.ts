@@ -267,3 +267,22 @@ it('no error tells a header, user information or a query', async () => {
     }
   }
 });
+
+it('an answer that quotes the credential comes without it, in headers and body', async () => {
+  const url = await http(({ headers }, response) => {
+    response
+      .writeHead(401, { 'x-quoted': `not ${headers.authorization}` })
+      .end(`{"message":"${headers.authorization}?"}`);
+  });
+  for (const headers of [{ authorization: 'Bearer s3cret-t0ken' }, { Authorization: 's3cret-t0ken' }]) {
+    const answer = await client.fetch({ method: 'GET', url, headers, timeoutMs: 5_000 });
+    assert.match(answer.text, /\[redacted\]\?"\}$/);
+    assert.match(answer.headers['x-quoted'] ?? '', /^not .*\[redacted\]$/);
+    assert.doesNotMatch(JSON.stringify(answer), /s3cret/);
+  }
+  // Short enough to be a part of any word: nothing is to be hidden, and much to be broken.
+  const short = await client.fetch({ method: 'GET', url, headers: { authorization: 'Bearer not' }, timeoutMs: 5_000 });
+  assert.equal(short.headers['x-quoted'], 'not Bearer not');
+  const open = await client.fetch({ method: 'GET', url, timeoutMs: 5_000 });
+  assert.equal(open.text, '{"message":"undefined?"}');
+});

@@ -1,9 +1,11 @@
+import { isFinal } from '../../core/execution.ts';
 import type { ExecutionAnswer } from '../answers.ts';
 import { executionLines, executionRows } from '../execution-view.ts';
 import { type ExitCode, exitCodes } from '../exit.ts';
 import { writeResult } from '../output.ts';
 import type { Filter } from '../rest-client.ts';
 import { connect, type GlobalOptions, type Session } from '../session.ts';
+import { hintToFollow } from '../watch-command.ts';
 
 export interface ExecutionOptions extends GlobalOptions {
   readonly namespace?: string;
@@ -70,5 +72,7 @@ async function act(
 ): Promise<ExitCode> {
   const execution = await connect(session, options).act(action, id, options.namespace);
   await writeResult(session.stdout, options.output, execution, executionLines);
+  if (action === 'cancel' && !isFinal(execution.state)) session.stderr.write('it was asked to end, and is about to\n');
+  hintToFollow(execution, session);
   return exitCodes.succeeded;
 }

@@ -7,6 +7,7 @@ import { writeResult } from '../output.ts';
 import { type ParamsOptions, readParams } from '../params.ts';
 import { Progress } from '../progress.ts';
 import { connect, type GlobalOptions, type Session } from '../session.ts';
+import { hintToFollow, watchCommand } from '../watch-command.ts';
 
 export interface RunOptions extends GlobalOptions, ParamsOptions {
   readonly key?: string;
@@ -32,7 +33,7 @@ export async function run(step: string, options: RunOptions, session: Session): 
   const isWaiting = options.wait === true || options.waitTimeout !== undefined || options.local === true;
   if (!isWaiting) {
     await writeResult(session.stdout, options.output, submitted, executionLines);
-    if (session.stderr.isTTY) session.stderr.write(`\nfollow it with \`${watchCommand(submitted)}\`\n`);
+    hintToFollow(submitted, session);
     return exitCodes.succeeded;
   }
   return await followToEnd(runner, submitted, options, session);
@@ -81,8 +82,4 @@ async function openRunner(
   if (options.server !== undefined) throw usageError('--local runs in this process, so there is no --server to name');
   const { openLocalRunner } = await import('../local-runner.ts');
   return await openLocalRunner(options, session);
-}
-
-function watchCommand({ id, namespace }: ExecutionAnswer): string {
-  return `aftersync watch ${id} --namespace ${namespace}`;
 }

@@ -86,7 +86,7 @@ export class OctokitTransport {
   }
 
   /** The credential is added below Octokit, so that none of its errors and log lines can hold it. */
-  #fetchFor(call: GitHubCall, { authorization, secret }: GitHubCredentials) {
+  #fetchFor(call: GitHubCall, { authorization }: GitHubCredentials) {
     return async (url: string, init: { headers: Record<string, string>; body?: string }): Promise<Response> => {
       const request: HttpRequest = {
         method: call.method,
@@ -97,7 +97,7 @@ export class OctokitTransport {
         ...(call.maxBytes === undefined ? {} : { maxBytes: call.maxBytes }),
         ...(call.signal === undefined ? {} : { signal: call.signal }),
       };
-      return toResponse(await this.#fetchMoved(request), secret);
+      return toResponse(await this.#fetchMoved(request));
     };
   }
 
@@ -119,7 +119,7 @@ function answerIn(error: unknown): GitHubAnswer | undefined {
 
 const statusesWithoutBody: ReadonlySet<number> = new Set([204, 205, 304]);
 
-function toResponse({ status, headers, text }: HttpAnswer, secret: string): Response {
-  const body = statusesWithoutBody.has(status) ? null : text.replaceAll(secret, '[REDACTED]');
+function toResponse({ status, headers, text }: HttpAnswer): Response {
+  const body = statusesWithoutBody.has(status) ? null : text;
   return new Response(body, { status, headers: { ...headers } });
 }

@@ -1,6 +1,7 @@
 import { createServer, type IncomingMessage } from 'node:http';
 import type { TestContext } from 'node:test';
 import type { Json } from '../../../src/core/json.ts';
+import { kubeconfigText } from '../../support/kubernetes/kubeconfig.ts';
 import { listenOnLoopback } from '../../support/listen.ts';
 
 export interface StandInAnswer {
@@ -33,14 +34,6 @@ export async function startApiStandIn(
   return {
     url,
     requests,
-    kubeconfig: (user = {}) =>
-      JSON.stringify({
-        apiVersion: 'v1',
-        kind: 'Config',
-        clusters: [{ name: 'c', cluster: { server: url, 'insecure-skip-tls-verify': true } }],
-        users: [{ name: 'u', user }],
-        contexts: [{ name: 'x', context: { cluster: 'c', user: 'u' } }],
-        'current-context': 'x',
-      }),
+    kubeconfig: (user) => kubeconfigText({ url, ...(user === undefined ? {} : { user }) }),
   };
 }

@@ -8,6 +8,7 @@ import { freeLoopbackPort } from '../loopback-port.ts';
 import { type ServerProcess, startServerProcess } from '../server-process.ts';
 import { describeEtcd } from './etcd.ts';
 import { ensureKubeApiServer } from './kube-apiserver-program.ts';
+import { kubeconfigText } from './kubeconfig.ts';
 
 const START_TIMEOUT_MS = 60_000;
 
@@ -110,7 +111,7 @@ export async function startKubernetes(): Promise<Kubernetes> {
     await startEtcd();
     await startApiServer();
     const adminKubeconfigPath = join(folder, 'admin.kubeconfig');
-    await writeFile(adminKubeconfigPath, kubeconfig({ url, ca, token: adminToken }));
+    await writeFile(adminKubeconfigPath, kubeconfigText({ url, ca, user: { token: adminToken } }));
     return {
       url,
       ca,
@@ -174,23 +175,4 @@ async function writeApiServerFiles({ folder, port, etcdUrl, adminToken }: ApiSer
     'disable-admission-plugins': 'ServiceAccount',
   };
   return Object.entries(flags).map(([flag, value]) => `--${flag}=${value}`);
-}
-
-interface Access {
-  readonly url: string;
-  readonly ca: string;
-  readonly token: string;
-}
-
-/** As JSON, which is YAML. */
-function kubeconfig({ url, ca, token }: Access): string {
-  const name = 'test';
-  return JSON.stringify({
-    apiVersion: 'v1',
-    kind: 'Config',
-    clusters: [{ name, cluster: { server: url, 'certificate-authority-data': Buffer.from(ca).toString('base64') } }],
-    users: [{ name, user: { token } }],
-    contexts: [{ name, context: { cluster: name, user: name } }],
-    'current-context': name,
-  });
 }
