@@ -117,12 +117,13 @@ export function createEngine(options: EngineOptions): Engine {
     return { created, execution };
   }
 
-  /** Whoever asks can ask again, and finds the first one should it have been recorded after all. */
+  /** Whoever asks can ask again, and finds what should have been recorded after all. */
   async function recorded<T>(write: Promise<T>): Promise<T> {
     try {
       return await write;
     } catch (cause) {
-      const detail = 'the execution could not be recorded; send the same request again';
+      if (cause instanceof VersionConflict) throw cause;
+      const detail = 'this could not be recorded; send the same request again';
       throw new Problem('unavailable', detail, { cause, retryAfterSeconds: 1 });
     }
   }
@@ -136,7 +137,7 @@ export function createEngine(options: EngineOptions): Engine {
       try {
         const stopped =
           status.stop === undefined
-            ? await store.update(key, execution.version, { ...status, stop: createStop(status, wish) })
+            ? await recorded(store.update(key, execution.version, { ...status, stop: createStop(status, wish) }))
             : execution;
         // Again for one that was stopped before: its stop may have been recorded although the store said that it failed.
         turns.raise(key);

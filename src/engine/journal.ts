@@ -132,7 +132,8 @@ export class Journal {
     if (isFinal(stored.status.state)) throw new ExecutionLost('somebody else has ended it');
     this.#stored = stored;
     const { stop } = stored.status;
-    if (stop !== undefined) this.note((status) => ({ ...status, stop }));
+    // One of ours stays: the step has been told of it, and what undoes has its time from it.
+    if (stop !== undefined) this.note((status) => ({ stop, ...status }));
   }
 
   /** A full disk or an API server that restarts passes; what we know must not be lost to it. */

@@ -96,11 +96,12 @@ class BulkRun {
       try {
         const [start, end] = next.value;
         this.#add(next.value, await this.#advance.withinSendLimit(this.#sendRange({ start, end })));
+        if (this.#advance.now() >= this.#checkpointAt) await this.#checkpoint();
       } catch (error) {
-        this.#halt ??= { error };
+        // For all lanes: the run ends when each of them has had its answer. What is final outdoes what is tried again.
+        if (this.#halt === undefined || error instanceof Rejected) this.#halt = { error };
         return;
       }
-      if (this.#advance.now() >= this.#checkpointAt) await this.#checkpoint();
     }
   }
 

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { NotSent, Rejected } from '../../src/core/effect.ts';
+import { limits } from '../../src/core/limits.ts';
 import type { Items, SendRange } from '../../src/core/step.ts';
 import { openWorkbench, toyStep } from './workbench.ts';
 
@@ -206,4 +207,27 @@ test('a cancel between batches ends the work where it is', async (t) => {
   const { status } = await bench.ended('one');
   assert.equal(status.state, 'cancelled');
   assert.deepEqual(calls, [100, 100]);
+});
+
+test('a rejection that comes when the slice is over still ends the execution', async (t) => {
+  const late = Promise.withResolvers<object>();
+  const bench = await openWorkbench({
+    steps: [
+      bulkStep(
+        () => items(4, { batchSize: 1, concurrency: 2 }),
+        async ({ start }) => {
+          // The other lane has begun by then.
+          if (start === 0) await bench.settled().then(() => bench.clock.advance(10_000));
+          return start === 1 ? await late.promise : {};
+        },
+      ),
+    ],
+  });
+  t.after(bench.close);
+  await bench.submit('one');
+  for (let i = 0; i < 3; i++) await bench.settled();
+  late.resolve({ receipt: 'x'.repeat(limits.effectResultBytes) });
+  await bench.settled();
+  const { status } = await bench.ended('one');
+  assert.equal(status.reason, 'TooLarge');
 });

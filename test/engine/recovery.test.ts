@@ -360,8 +360,43 @@ test('what the store has recorded although it said no goes on when the caller as
   await assert.rejects(bench.submit('one'), Problem);
   await bench.submit('one');
   await bench.until('one', ({ status }) => status.message === 'patient');
-  await assert.rejects(bench.engine.cancel(one, 'ann'), /connection was lost/);
+  await assert.rejects(bench.engine.cancel(one, 'ann'), Problem);
   await bench.engine.cancel(one, 'ann');
   await bench.settled();
   assert.equal((await opened.get(one))?.status.state, 'cancelled');
+});
+
+test('closing waits for all lanes of bulk work, also when what one of them has done cannot be stored', async (t) => {
+  const opened = await openSqliteStore({ path: ':memory:' });
+  t.after(() => opened.close());
+  let isBroken = false;
+  const store = storeWith(opened, {
+    update: (...write) => (isBroken ? Promise.reject(new Error('disk full')) : opened.update(...write)),
+  });
+  const answers = [Promise.withResolvers<object>(), Promise.withResolvers<object>()];
+  const bench = await openWorkbench({
+    store,
+    steps: [
+      toyStep(async ({ progress }) => {
+        const items = { count: 4, digest: '', batchSize: 1, concurrency: 2 };
+        const settled = await progress('purge', items, async ({ start }) => (await answers[start]?.promise) ?? {});
+        return 'stop' in settled ? settled.stop : { kind: 'succeeded', outputs: {} };
+      }),
+    ],
+  });
+  await bench.submit('one');
+  await bench.until('one', ({ status }) => status.effects.length > 0);
+  await bench.settled();
+  isBroken = true;
+  bench.clock.advance(2_000);
+  answers[0]?.resolve({});
+  await bench.settled();
+  let isClosed = false;
+  const closed = bench.engine.close().then(() => {
+    isClosed = true;
+  });
+  await bench.settled();
+  assert.equal(isClosed, false, 'one lane still sends');
+  answers[1]?.resolve({});
+  await closed;
 });

@@ -1,20 +1,42 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { NotSent } from '../../src/core/effect.ts';
+import type { Stop } from '../../src/core/execution.ts';
 import type { JsonObject } from '../../src/core/json.ts';
 import { limits } from '../../src/core/limits.ts';
 import { Problem } from '../../src/core/problem.ts';
+import type { Outcome, StepContext } from '../../src/core/step.ts';
 import { ManualClock } from '../support/manual-clock.ts';
 import { openWorkbench, toyStep } from './workbench.ts';
 
 const one = { namespace: 'default', id: 'one' };
 
-/** Waits for good until it is stopped, then ends as asked. */
-const patient = toyStep(async ({ stop, now }) =>
-  stop === undefined
-    ? { kind: 'waiting', message: 'patient', until: now() + 3_600_000 }
-    : { kind: 'failed', reason: stop.reason, message: `stopped: ${stop.message}` },
-);
+type Stopped = (context: StepContext, stop: Stop) => Promise<Outcome>;
+
+/** Waits for good until it is stopped, then does as told. */
+function patientStep(stopped: Stopped) {
+  return toyStep(async (context) =>
+    context.stop === undefined
+      ? { kind: 'waiting', message: 'patient', until: context.now() + 3_600_000 }
+      : stopped(context, context.stop),
+  );
+}
+const patient = patientStep(async (_, stop) => ({
+  kind: 'failed',
+  reason: stop.reason,
+  message: `stopped: ${stop.message}`,
+}));
+
+type Bench = Awaited<ReturnType<typeof openWorkbench>>;
+
+/** At the moment when the deadline of `one` passes. */
+async function openAtDeadline(stopped: Stopped): Promise<Bench> {
+  const bench = await openWorkbench({ steps: [patientStep(stopped)] });
+  await bench.submit('one', {}, { timeout: '1m' });
+  await bench.until('one', ({ status }) => status.message === 'patient');
+  bench.clock.advance(60_000);
+  return bench;
+}
 
 test('cancel ends a waiting execution at once as cancelled, and says who asked', async (t) => {
   const bench = await openWorkbench({ steps: [patient] });
@@ -108,7 +130,6 @@ for (const [cause, stopIt] of [
     assert.deepEqual(status.outputs, { run: 1 });
   });
 }
-type Bench = Awaited<ReturnType<typeof openWorkbench>>;
 
 test('what ended before the stop was seen is reported truly', async (t) => {
   const gate = Promise.withResolvers<void>();
@@ -192,18 +213,17 @@ test('an execution that was stopped before it started never calls its step', asy
 });
 
 test('an undo that must be found is looked for by a step that is told of the stop, and the rest follows', async (t) => {
-  const told: boolean[] = [];
+  let told = 0;
   const bench = await openWorkbench({
     steps: [
-      toyStep(async ({ effect, stop, now }) => {
-        told.push(stop !== undefined);
-        if (stop === undefined) return { kind: 'waiting', message: 'patient', until: now() + 3_600_000 };
+      patientStep(async ({ effect }, stop) => {
+        told += 1;
         const undone = await effect('undo', {
           repeat: 'find',
           request: {},
           graceMs: 60_000,
           send: () => Promise.reject(new Error('socket hang up')),
-          find: async () => (told.length > 2 ? { run: 1 } : 'unknown'),
+          find: async () => (told > 1 ? { run: 1 } : 'unknown'),
         });
         return 'stop' in undone ? undone.stop : { kind: 'failed', reason: stop.reason, message: 'undone' };
       }),
@@ -217,7 +237,7 @@ test('an undo that must be found is looked for by a step that is told of the sto
     await bench.settled();
     bench.clock.advance(5_000);
   }
-  assert.deepEqual(told, [false, true, true]);
+  assert.equal(told, 2);
   assert.equal((await bench.ended('one')).status.message, 'undone');
 });
 
@@ -289,20 +309,12 @@ test('a cancel that is stored while an advance reads: what is open is not sent a
 });
 
 test('bulk work that undoes goes out though the deadline has passed', async (t) => {
-  const bench = await openWorkbench({
-    steps: [
-      toyStep(async ({ progress, stop, now }) => {
-        if (stop === undefined) return { kind: 'waiting', message: 'patient', until: now() + 3_600_000 };
-        const items = { count: 2, digest: '', batchSize: 1, concurrency: 1 };
-        const undone = await progress('undo', items, async () => ({}));
-        return 'stop' in undone ? undone.stop : { kind: 'failed', reason: stop.reason, message: 'undone' };
-      }),
-    ],
+  const bench = await openAtDeadline(async ({ progress }, stop) => {
+    const items = { count: 2, digest: '', batchSize: 1, concurrency: 1 };
+    const undone = await progress('undo', items, async () => ({}));
+    return 'stop' in undone ? undone.stop : { kind: 'failed', reason: stop.reason, message: 'undone' };
   });
   t.after(bench.close);
-  await bench.submit('one', {}, { timeout: '1m' });
-  await bench.until('one', ({ status }) => status.message === 'patient');
-  bench.clock.advance(60_000);
   await bench.settled();
   assert.equal((await bench.store.get(one))?.status.message, 'undone');
 });
@@ -334,4 +346,19 @@ test('a clock that was put back does not make an effect from before the stop one
   await bench.engine.cancel(one, 'ann');
   assert.equal((await bench.ended('one')).status.state, 'cancelled');
   assert.equal(sends, 1);
+});
+
+test('a cancel that is stored while a time-out is undone does not turn the undo into an effect from before it', async (t) => {
+  let isCancelled = false;
+  const bench = await openAtDeadline(async ({ effect }, stop) => {
+    if (!isCancelled) await bench.engine.cancel(one, 'ann');
+    isCancelled = true;
+    const undone = await effect('undo', { repeat: 'safe', request: {}, send: async () => ({}) });
+    return 'stop' in undone ? undone.stop : { kind: 'failed', reason: stop.reason, message: 'undone' };
+  });
+  t.after(bench.close);
+  const { status } = await bench.until('one', ({ status }) => status.effects.length > 0);
+  assert.equal(status.stop?.reason, 'TimedOut');
+  assert.ok((status.effects[0]?.intentAt ?? 0) > status.stop.at);
+  assert.equal((await bench.ended('one')).status.message, 'undone');
 });

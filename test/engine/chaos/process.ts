@@ -26,11 +26,11 @@ export class ChaosProcess {
       create: (execution) => this.#write(() => store.create(execution)),
       update: (key, version, status) => this.#write(() => store.update(key, version, status)),
       deleteFinished: (before, limit) => this.#write(() => store.deleteFinished(before, limit)),
-      get: (key) => this.#alive(store.get(key)),
-      list: (filter, page) => this.#alive(store.list(filter, page)),
-      lastSucceeded: (originStep) => this.#alive(store.lastSucceeded(originStep)),
-      lastWithIntent: (originStep) => this.#alive(store.lastWithIntent(originStep)),
-      countUnfinished: () => this.#alive(store.countUnfinished()),
+      get: (key) => this.alive(store.get(key)),
+      list: (filter, page) => this.alive(store.list(filter, page)),
+      lastSucceeded: (originStep) => this.alive(store.lastSucceeded(originStep)),
+      lastWithIntent: (originStep) => this.alive(store.lastWithIntent(originStep)),
+      countUnfinished: () => this.alive(store.countUnfinished()),
       unfinished: () => store.unfinished(),
       watch: (onChange: (execution: Execution) => void) =>
         store.watch((execution) => this.isDead || onChange(execution)),
@@ -53,13 +53,14 @@ export class ChaosProcess {
     if (random.chance(0.3)) await new Promise((resolve) => setImmediate(resolve));
     if (this.isDead) return never;
     if (isStoreFaulty() && random.chance(0.1)) throw new Error('disk full');
-    const answer = await this.#alive(write());
+    const answer = await this.alive(write());
     if (isStoreFaulty() && random.chance(0.05)) throw new Error('the answer of the store was lost');
     if (random.chance(0.3)) await new Promise((resolve) => setImmediate(resolve));
-    return await this.#alive(Promise.resolve(answer));
+    return await this.alive(Promise.resolve(answer));
   }
 
-  async #alive<T>(work: Promise<T>): Promise<T> {
+  /** What was asked before a kill has no answer after it. */
+  async alive<T>(work: Promise<T>): Promise<T> {
     try {
       return await work;
     } finally {

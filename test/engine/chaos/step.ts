@@ -6,6 +6,7 @@ import { limits } from '../../../src/core/limits.ts';
 import type { Outcome, SendRange, Step, StepContext } from '../../../src/core/step.ts';
 import type { SeededRandom } from '../../support/seeded-random.ts';
 import { toyStep } from '../workbench.ts';
+import type { ChaosProcess } from './process.ts';
 import { type ChaosProvider, latestArrivalMs, longestHiddenMs } from './provider.ts';
 
 /** What an execution is to do; its parameters, so that each start of it does the same. */
@@ -42,7 +43,7 @@ export interface StepParts {
   readonly random: SeededRandom;
   /** As last committed. */
   readonly committed: ReadonlyMap<string, Execution>;
-  readonly isDead: () => boolean;
+  readonly process: ChaosProcess;
   readonly marks: Map<string, string>;
   /** Takes what must never be: thrown into the engine, it would be a failure of the step, and tried again. */
   readonly report: (violation: Error) => void;
@@ -107,9 +108,9 @@ export function chaosStep(parts: StepParts): Step {
           assert.equal(parts.marks.get(key) ?? intent.mark, intent.mark, 'the mark is always the same');
         });
         parts.marks.set(key, intent.mark);
-        return provider.send(intent, { isKeyed: repeat === 'keyed' });
+        return parts.process.alive(provider.send(intent, { isKeyed: repeat === 'keyed' }));
       },
-      find: (intent) => provider.find(intent),
+      find: (intent) => parts.process.alive(provider.find(intent)),
       graceMs,
       onUncertain: resend ? 'resend' : 'fail',
     };
@@ -122,7 +123,7 @@ export function chaosStep(parts: StepParts): Step {
         assert.ok(start < end);
       });
       const marks = Array.from({ length: end - start }, (_, index) => itemMark(context.execution.id, start + index));
-      for (const mark of marks) await provider.send({ mark }, { isKeyed: true });
+      for (const mark of marks) await parts.process.alive(provider.send({ mark }, { isKeyed: true }));
       return random.chance(0.1) ? { failed: [{ index: start, message: 'bad' }] } : { receipt: start };
     };
   }
@@ -136,7 +137,7 @@ export function chaosStep(parts: StepParts): Step {
   }
 
   function assertMaySend(context: StepContext, name: string): void {
-    assert.equal(parts.isDead(), false, 'the dead send nothing');
+    assert.equal(parts.process.isDead, false, 'the dead send nothing');
     const execution = parts.committed.get(keyText(context.execution));
     const record = execution?.status.effects.find((effect) => effect.name === name);
     assert.ok(
