@@ -203,12 +203,7 @@ export class Advance {
         this.#once(name, () => runEffect(this, name, effect)),
       progress: (name: string, items: Items, sendRange: SendRange) =>
         this.#once(name, () => runProgress(this, name, items, sendRange)),
-      connection: async <C>(family: string, claims: ConnectionUse['claims'] = {}) => {
-        const use = uses.find((each) => each.family === family);
-        if (use === undefined) throw new Error(`${user} opens a ${family} connection that it does not declare`);
-        const full = { ...use, claims: { ...use.claims, ...claims } };
-        return (await this.#parts.connections.open(full, this.execution.namespace)) as C;
-      },
+      connection: this.#parts.connections.opener({ user, uses, namespace: this.execution.namespace }),
     };
   }
 

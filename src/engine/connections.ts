@@ -41,6 +41,15 @@ export class Connections {
     }
   }
 
+  /** What a step's context opens connections with: only those that the step has declared, with its later claims added. */
+  opener(by: { readonly user: string; readonly uses: readonly ConnectionUse[]; readonly namespace: string }) {
+    return async <C>(family: Family, claims: ConnectionUse['claims'] = {}): Promise<C> => {
+      const use = by.uses.find((each) => each.family === family);
+      if (use === undefined) throw new Error(`${by.user} opens a ${family} connection that it does not declare`);
+      return (await this.open({ ...use, claims: { ...use.claims, ...claims } }, by.namespace)) as C;
+    };
+  }
+
   /** The client of the connection, made at its first use. Permits first. */
   async open(use: ConnectionUse, namespace: string): Promise<unknown> {
     await this.permit(use, namespace);

@@ -7,7 +7,7 @@ import { limits } from '../core/limits.ts';
 import { Problem } from '../core/problem.ts';
 import type { ReadyGate } from '../core/ready-gate.ts';
 import type { SignalSource } from '../core/signal.ts';
-import type { ConnectionUse, Plan, Step } from '../core/step.ts';
+import type { Plan, Step } from '../core/step.ts';
 import { type ExecutionStore, VersionConflict } from '../core/store.ts';
 import { assertSameRequest, checkedParams, knownStep, toNewExecution, tooMany } from './accept.ts';
 import { type AdvanceParts, takeTurn } from './advance.ts';
@@ -182,12 +182,7 @@ export function createEngine(options: EngineOptions): Engine {
         {
           log,
           now: () => clock.now(),
-          connection: async <C>(family: string, claims: ConnectionUse['claims'] = {}) => {
-            const use = uses.find((each) => each.family === family);
-            if (use === undefined)
-              throw new Error(`step ${name} opens a ${family} connection that it does not declare`);
-            return (await connections.open({ ...use, claims: { ...use.claims, ...claims } }, namespace)) as C;
-          },
+          connection: connections.opener({ user: name, uses, namespace }),
         },
         params,
       );
