@@ -1,4 +1,6 @@
+import type { OnChange } from './change-gate.ts';
 import type { Json, JsonObject } from './json.ts';
+import type { OriginEnd, OriginProof } from './origin.ts';
 import type { ReadyWhen } from './ready-gate.ts';
 import type { Reason } from './reason.ts';
 import type { EpochMs } from './time.ts';
@@ -42,10 +44,11 @@ export interface ExecutionRequest {
   /** A duration such as `10m`, counted from createdAt. */
   readonly timeout?: string;
   readonly failurePolicy?: 'fail' | 'ignore';
+  readonly onChange?: OnChange;
   readonly readyWhen?: ReadyWhen;
 }
 
-type StopReason = Extract<Reason, 'Cancelled' | 'TimedOut'>;
+type StopReason = Extract<Reason, 'Cancelled' | 'Denied' | 'TimedOut'> | OriginEnd['reason'];
 
 /** A stored wish that an execution ends. What ended before `at` is still reported truly. */
 export interface Stop {
@@ -97,6 +100,14 @@ export interface ProgressRecord {
   readonly receipts: readonly Json[];
 }
 
+/** What `onChange` saw, once and for all: found out after the proof, stored before the first intent. */
+export interface ChangeRecord {
+  /** digestOf(what was seen, and the step's declared parameters). */
+  readonly digest: string;
+  /** Where it is small: for people, and for the next execution to tell what there was before. */
+  readonly value?: Json;
+}
+
 /** Everything about an execution that changes; written whole, by compare-and-swap. */
 export interface ExecutionStatus {
   readonly state: ExecutionState;
@@ -109,6 +120,13 @@ export interface ExecutionStatus {
   readonly attempts: number;
   readonly stop?: Stop;
   readonly effects: readonly EffectRecord[];
+  /** Of the origin; absent until it is proven, and where there is none. */
+  readonly proof?: OriginProof;
+  /** Which recurring step this is one execution of; absent where nothing recurs, and until the origin is proven. */
+  readonly originStep?: string;
+  /** Since when it is the one execution of its origin step that acts. */
+  readonly turnAt?: EpochMs;
+  readonly change?: ChangeRecord;
   /** Of `readyWhen`: since when it holds, which is looked at once; before that what the gate keeps between looks. */
   readonly readiness?: { readonly readyAt: EpochMs } | { readonly state: Json };
   /** The step's own small memory between advances. */
@@ -127,8 +145,6 @@ export interface Execution extends ExecutionKey {
   readonly requestDigest: string;
   /** Who asked through the API: a token's name, or `anonymous` on a loopback server. */
   readonly caller: string;
-  /** Which recurring step this is one execution of; absent where nothing recurs. */
-  readonly originStep?: string;
   readonly createdAt: EpochMs;
   readonly deadline: EpochMs;
   readonly status: ExecutionStatus;

@@ -18,6 +18,7 @@ export const problems = {
   'method-not-allowed': { status: 405, title: 'This path does not take this method' },
   'not-final': { status: 409, title: 'The execution has not ended yet' },
   'not-found': { status: 404, title: 'There is nothing here' },
+  'origin-missing': { status: 403, title: 'The workflow that the origin names does not exist' },
   'origin-not-supported': { status: 403, title: 'A workflow origin cannot be proven here' },
   'origin-owned': { status: 409, title: 'The execution belongs to a workflow' },
   'plan-not-supported': { status: 422, title: 'The step has no dry run' },

@@ -1,4 +1,5 @@
 import { type Static, Type } from '@sinclair/typebox';
+import { OnChangeSchema } from './change-gate.ts';
 import { ReadyWhenSchema } from './ready-gate.ts';
 import { durationPattern } from './time.ts';
 
@@ -45,6 +46,7 @@ export const ExecutionRequestSchema = Type.Object(
         description: 'ignore: the workflow goes on though the step failed. Default fail.',
       }),
     ),
+    onChange: Type.Optional(OnChangeSchema),
     readyWhen: Type.Optional(ReadyWhenSchema),
   },
   { additionalProperties: false, $id: 'ExecutionRequest' },

@@ -101,6 +101,8 @@ export interface Step<P extends TSchema = TSchema, O extends TSchema = TSchema> 
   readonly params: P;
   readonly outputs: O;
   readonly defaultTimeout: string;
+  /** Fields of `with` that decide on what is acted with whose rights, as JSON Pointers: a workflow's input may not feed them. */
+  readonly authority?: readonly string[];
   /** Mistakes that the schema cannot express; each names its path below `with`, such as `/urls/0`. */
   check?(params: Static<P>): readonly { readonly path: string; readonly message: string }[];
   uses?(params: Static<P>): readonly ConnectionUse[];

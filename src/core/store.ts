@@ -57,12 +57,19 @@ export interface ExecutionStore {
   get(key: ExecutionKey): Promise<Execution | undefined>;
   /** Newest first by (createdAt, namespace, id); a page is stable while others are added. Throws RangeError on a `continue` it did not make. */
   list(filter: ListFilter, page: { readonly limit: number; readonly continue?: string }): Promise<Page>;
-  /** Calls back with each stored change in the order of commits, also with what this process wrote. Must not throw. */
-  watch(onChange: (execution: Execution) => void): Release;
+  /** Removes it if the version still stands; VersionConflict or ExecutionMissing otherwise. */
+  delete(key: ExecutionKey, version: number): Promise<void>;
+  /**
+   * Calls back with each stored change in the order of commits, also with what this process wrote, and with what `delete`
+   * removed, as it stood last. Must not throw.
+   */
+  watch(onChange: (execution: Execution) => void, onDelete?: (execution: Execution) => void): Release;
   /** The newest succeeded execution of a recurring step, by createdAt. */
   lastSucceeded(originStep: string): Promise<Execution | undefined>;
   /** The newest execution of a recurring step that stored an effect's intent. */
   lastWithIntent(originStep: string): Promise<Execution | undefined>;
+  /** Those of a recurring step that have not ended, the oldest first. Few: only one of them acts. */
+  unfinishedOf(originStep: string): Promise<readonly Execution[]>;
   /** All that have not ended, in blocks, without their records. */
   unfinished(): AsyncIterable<readonly UnfinishedEntry[]>;
   countUnfinished(): Promise<number>;

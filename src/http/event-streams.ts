@@ -39,6 +39,7 @@ export function createEventStreams({ store, changes, clock, most }: HeldAnswerPa
     const stream = admit(res);
     let told: Execution | undefined;
     const tell = (change: ExecutionChange): void => {
+      if (change.isDeletion) return stream.end();
       if (told !== undefined && !isNewer(change.execution, told)) return;
       told = change.execution;
       stream.send(change);
@@ -61,7 +62,7 @@ export function createEventStreams({ store, changes, clock, most }: HeldAnswerPa
     const stream = admit(res);
     stream.onClose(
       changes.followAll((change) => {
-        if (matches(change.execution)) stream.send(change);
+        if (!change.isDeletion && matches(change.execution)) stream.send(change);
       }),
     );
     stream.comment('connected');

@@ -5,11 +5,14 @@ import { type JsonText, toAnswer, toJsonText } from './answer.ts';
 
 /** A stored change, with its answer made at most once for all who pass it on. */
 export class ExecutionChange {
+  /** As it stands, or as it stood before it was deleted. */
   readonly execution: Execution;
+  readonly isDeletion: boolean;
   #answer: JsonText | undefined;
 
-  constructor(execution: Execution) {
+  constructor(execution: Execution, isDeletion = false) {
     this.execution = execution;
+    this.isDeletion = isDeletion;
   }
 
   get answer(): JsonText {
@@ -27,7 +30,10 @@ export class ExecutionChanges {
   readonly #release: Release;
 
   constructor(store: ExecutionStore) {
-    this.#release = store.watch((execution) => this.#tell(new ExecutionChange(execution)));
+    this.#release = store.watch(
+      (execution) => this.#tell(new ExecutionChange(execution)),
+      (execution) => this.#tell(new ExecutionChange(execution, true)),
+    );
   }
 
   followAll(listener: Listener): Release {

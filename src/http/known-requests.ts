@@ -15,6 +15,8 @@ const keptShare = 0.9;
 interface Entry {
   /** As last committed. */
   newest: ExecutionChange;
+  /** It was deleted, which a request notices that asks for it. */
+  isGone: boolean;
   /** How many requests share it. */
   uses: number;
 }
@@ -45,7 +47,8 @@ export class KnownRequests {
     this.#changes.followAll((change) => {
       const entry = this.#entries.get(keyText(change.execution));
       if (entry === undefined) return;
-      this.#renew(entry, change);
+      if (change.isDeletion) entry.isGone = true;
+      else this.#renew(entry, change);
       this.#shrink();
     });
   }
@@ -65,7 +68,7 @@ export class KnownRequests {
     const entry = known?.find((request) => request.body.equals(body))?.entry;
     if (known === undefined || entry === undefined) return undefined;
     const { finishedAt } = entry.newest.execution.status;
-    if (finishedAt !== undefined && this.#clock.now() - finishedAt >= finalAnswerMs) {
+    if (entry.isGone || (finishedAt !== undefined && this.#clock.now() - finishedAt >= finalAnswerMs)) {
       this.#forget(url);
       return undefined;
     }
@@ -86,10 +89,11 @@ export class KnownRequests {
     try {
       const recorded = await record();
       const newest =
-        seen === undefined || isNewer(recorded.execution, seen.execution)
+        seen === undefined || seen.isDeletion || isNewer(recorded.execution, seen.execution)
           ? new ExecutionChange(recorded.execution)
           : seen;
-      this.#add(request, newest);
+      // Deleted meanwhile: the next request is to find out for itself.
+      if (seen?.isDeletion !== true) this.#add(request, newest);
       return { ...recorded, answer: newest.answer };
     } finally {
       release();
@@ -110,7 +114,7 @@ export class KnownRequests {
     const text = keyText(newest.execution);
     let entry = this.#entries.get(text);
     if (entry === undefined) {
-      entry = { newest, uses: 0 };
+      entry = { newest, isGone: false, uses: 0 };
       this.#entries.set(text, entry);
       this.#bytes += newest.answer.byteLength;
     } else this.#renew(entry, newest);
@@ -124,6 +128,7 @@ export class KnownRequests {
     if (!isNewer(change.execution, entry.newest.execution)) return;
     this.#bytes += change.answer.byteLength - entry.newest.answer.byteLength;
     entry.newest = change;
+    entry.isGone = false;
   }
 
   #release({ entry, bytes }: KnownRequest): void {

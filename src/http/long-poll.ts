@@ -28,7 +28,11 @@ export function createLongPolls({ store, changes, clock, most }: HeldAnswerParts
       if (isFinal(newest.status.state)) answerNow();
     };
     // Before the read, so that no change falls between the two.
-    const release = changes.followOne(key, (change) => see(change.execution));
+    const release = changes.followOne(key, ({ execution, isDeletion }) => {
+      if (!isDeletion) return see(execution);
+      newest = undefined;
+      answerNow();
+    });
     const cancelTimer = clock.at(clock.now() + waitMs, answerNow);
     waiting.add(answerNow);
     res.once('close', answerNow);

@@ -87,7 +87,8 @@ export function storeContract(name: string, openStore: () => Promise<OpenedStore
         caller: text,
       });
       await store.create(execution);
-      const status = { ...running, message: text, outputs: { [text]: 'x'.repeat(64 * 1024) }, signals: [text] };
+      const outputs = { [text]: 'x'.repeat(64 * 1024) };
+      const status = { ...running, message: text, outputs, signals: [text], originStep: text };
       await store.update(execution, 1, status);
       assert.deepEqual(await store.get(execution), { ...execution, version: 2, status });
     });
@@ -314,6 +315,44 @@ export function storeContract(name: string, openStore: () => Promise<OpenedStore
     });
   });
 
+  describe(`${name}: delete`, () => {
+    storeTest('removes what stands at the version given, and tells of it as it stood', async ({ store }) => {
+      const { promise: told, resolve } = Promise.withResolvers<Execution>();
+      store.watch(() => {}, resolve);
+      await store.create(newExecution('a'));
+      await store.update(newExecution('a'), 1, running);
+      await assert.rejects(store.delete(newExecution('a'), 1), VersionConflict);
+      await store.delete(newExecution('a'), 2);
+      assert.equal(await store.get(newExecution('a')), undefined);
+      assert.equal(await store.countUnfinished(), 0);
+      assert.deepEqual(await told, { ...newExecution('a'), version: 2, status: running });
+      await assert.rejects(store.delete(newExecution('a'), 2), ExecutionMissing);
+      assert.equal((await store.create(newExecution('a', { caller: 'another' }))).created, true);
+    });
+  });
+
+  describe(`${name}: unfinishedOf`, () => {
+    storeTest('gives those of the recurring step that have not ended, the oldest first', async ({ store }) => {
+      await createAll(store, [
+        newExecution('newer', { originStep: 'o', createdAt: t0 + 2, status: running }),
+        newExecution('older', { originStep: 'o', createdAt: t0 + 1 }),
+        newExecution('ended', { originStep: 'o', status: failed(t0 + 3) }),
+        newExecution('other', { originStep: 'other' }),
+        newExecution('none'),
+      ]);
+      assert.deepEqual(
+        (await store.unfinishedOf('o')).map(({ id }) => id),
+        ['older', 'newer'],
+      );
+      await store.update(newExecution('none'), 1, { ...running, originStep: 'o' });
+      await store.update(newExecution('newer'), 1, { ...failed(t0 + 4), originStep: 'o' });
+      assert.deepEqual(
+        (await store.unfinishedOf('o')).map(({ id }) => id),
+        ['none', 'older'],
+      );
+    });
+  });
+
   describe(`${name}: the last execution of a recurring step`, () => {
     storeTest('is the newest succeeded one, whenever it was stored or ended', async ({ store }) => {
       assert.equal(await store.lastSucceeded('o'), undefined);
@@ -325,7 +364,7 @@ export function storeContract(name: string, openStore: () => Promise<OpenedStore
         newExecution('none', { createdAt: t0 + 5, status: succeeded(t0 + 23) }),
       ]);
       assert.equal((await store.lastSucceeded('o'))?.id, 'newer');
-      await store.update(newExecution('failed'), 1, succeeded(t0 + 30));
+      await store.update(newExecution('failed'), 1, { ...succeeded(t0 + 30), originStep: 'o' });
       assert.equal((await store.lastSucceeded('o'))?.id, 'failed');
     });
 
@@ -343,7 +382,7 @@ export function storeContract(name: string, openStore: () => Promise<OpenedStore
       ]);
       const last = await store.lastWithIntent('o');
       assert.deepEqual(last, await store.get({ namespace: 'default', id: 'done' }));
-      await store.update(newExecution('idle'), 1, withIntent);
+      await store.update(newExecution('idle'), 1, { ...withIntent, originStep: 'o' });
       assert.equal((await store.lastWithIntent('o'))?.id, 'idle');
     });
   });

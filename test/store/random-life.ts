@@ -53,7 +53,8 @@ export class RandomLife {
     await Promise.all(
       [...keys.values()].map((key) => (this.#random.chance(0.4) ? this.#create(store, key) : this.#update(store, key))),
     );
-    if (this.#random.chance(0.2)) await this.#delete(store);
+    if (this.#random.chance(0.2)) await this.#deleteFinished(store);
+    if (this.#random.chance(0.1)) await this.#delete(store, this.#key());
   }
 
   async compareWith(store: ExecutionStore): Promise<void> {
@@ -65,6 +66,7 @@ export class RandomLife {
     for (const originStep of originSteps) {
       assert.deepEqual(await store.lastSucceeded(originStep), model.lastSucceeded(originStep));
       assert.deepEqual(await store.lastWithIntent(originStep), model.lastWithIntent(originStep));
+      assert.deepEqual(await store.unfinishedOf(originStep), model.unfinishedOf(originStep));
     }
     assert.deepEqual(await this.#listAll(store, {}), model.list());
     for (let count = 0; count < 10; count += 1) {
@@ -94,7 +96,14 @@ export class RandomLife {
     assert.deepEqual(await store.update(key, present.version, status), expected);
   }
 
-  async #delete(store: ExecutionStore): Promise<void> {
+  async #delete(store: ExecutionStore, key: ExecutionKey): Promise<void> {
+    const present = this.#model.get(key);
+    if (!present) return assert.rejects(store.delete(key, 1), ExecutionMissing);
+    await store.delete(key, present.version);
+    this.#model.delete(key);
+  }
+
+  async #deleteFinished(store: ExecutionStore): Promise<void> {
     const before = this.#time();
     const limit = 1 + this.#random.below(4);
     const deletable = this.#model.deletable(before);
@@ -130,7 +139,6 @@ export class RandomLife {
     return newExecution(key.id, {
       ...key,
       request: { step, with: { tags: [name] }, ...(random.chance(0.7) ? { origin } : {}) },
-      ...(random.chance(0.7) ? { originStep: random.pick(originSteps) } : {}),
       createdAt: this.#time(),
       deadline: this.#time(),
       status: random.chance(0.7) ? pending : this.#status(),
@@ -148,6 +156,7 @@ export class RandomLife {
       effects: Array.from({ length: random.below(3) }, () => random.pick(effects)),
       signals: Array.from({ length: random.below(3) }, () => `github:run/${random.below(100)}`),
       ...(isFinal(state) ? { finishedAt: this.#time() } : {}),
+      ...(random.chance(0.7) ? { originStep: random.pick(originSteps) } : {}),
       ...(random.chance(0.5) ? { wakeAt: this.#time() } : {}),
       ...(random.chance(0.3) ? { stop: { reason: 'Cancelled', at: this.#time(), message: 'tester asked' } } : {}),
     };

@@ -40,7 +40,11 @@ export const doneEffect: EffectRecord = {
 };
 
 /** A pending execution; it differs from others by its id alone unless told otherwise. */
-export function newExecution(id: string, changes: Partial<NewExecution> = {}): NewExecution {
+export function newExecution(
+  id: string,
+  { originStep, ...changes }: Partial<NewExecution> & { readonly originStep?: string } = {},
+): NewExecution {
+  const status = changes.status ?? pending;
   return {
     namespace: 'default',
     id,
@@ -49,7 +53,7 @@ export function newExecution(id: string, changes: Partial<NewExecution> = {}): N
     caller: 'anonymous',
     createdAt: t0,
     deadline: t0 + 900_000,
-    status: pending,
     ...changes,
+    status: originStep === undefined ? status : { ...status, originStep },
   };
 }

@@ -52,14 +52,23 @@ export class StoreModel {
       (execution) =>
         isFinal(execution.status.state) &&
         (execution.status.finishedAt ?? before) < before &&
-        (execution.originStep === undefined ||
-          (execution !== this.lastSucceeded(execution.originStep) &&
-            execution !== this.lastWithIntent(execution.originStep))),
+        !this.#isKept(execution),
     );
   }
 
+  unfinishedOf(originStep: string): Execution[] {
+    const isMeant = ({ status }: Execution) => status.originStep === originStep && !isFinal(status.state);
+    return this.list().filter(isMeant).reverse();
+  }
+
+  #isKept(execution: Execution): boolean {
+    const { originStep } = execution.status;
+    if (originStep === undefined) return false;
+    return execution === this.lastSucceeded(originStep) || execution === this.lastWithIntent(originStep);
+  }
+
   #newest(originStep: string, isMeant: (execution: Execution) => boolean): Execution | undefined {
-    return this.list().find((execution) => execution.originStep === originStep && isMeant(execution));
+    return this.list().find((execution) => execution.status.originStep === originStep && isMeant(execution));
   }
 }
 

@@ -1,6 +1,6 @@
 import type { Dispatcher } from 'undici';
 import { NotSent, Rejected } from '../../core/effect.ts';
-import { isJsonObject } from '../../core/json.ts';
+import { isJsonObject, type Json } from '../../core/json.ts';
 import type { Clock } from '../../core/time.ts';
 import type { ClusterAccess } from './cluster-access.ts';
 
@@ -30,12 +30,30 @@ export interface ClusterApiOptions {
   readonly clock: Clock;
 }
 
+/** A write, or a read that is asked with a body. PATCH is JSON Patch (RFC 6902). */
+export interface ApiWrite {
+  readonly method: 'POST' | 'PUT' | 'PATCH' | 'DELETE';
+  readonly path: string;
+  readonly body?: Json;
+  readonly signal?: AbortSignal;
+}
+
+interface Sending {
+  readonly method?: ApiWrite['method'];
+  readonly body?: Json | undefined;
+  readonly signal?: AbortSignal | undefined;
+  readonly accept?: string | undefined;
+}
+
 export interface GetOptions {
   readonly signal?: AbortSignal | undefined;
   readonly accept?: string;
 }
 
-/** Reads of one cluster's API. A read that got no answer throws NotSent; whatever was answered comes back. */
+/**
+ * One cluster's API. What got no answer throws NotSent: reads, and the few writes here, may all be repeated. Whatever was
+ * answered comes back.
+ */
 export class ClusterApi {
   readonly #options: ClusterApiOptions;
 
@@ -44,8 +62,12 @@ export class ClusterApi {
   }
 
   async get(path: string, options: GetOptions = {}): Promise<ApiAnswer> {
-    const first = await this.#getOnce(path, options);
-    return first.status === 401 && this.#options.access.renew() ? await this.#getOnce(path, options) : first;
+    return await this.#ask(path, options);
+  }
+
+  /** Only for writes whose repeat does no harm: no answer does not mean that nothing was written. */
+  async write({ path, ...write }: ApiWrite): Promise<ApiAnswer> {
+    return await this.#ask(path, write);
   }
 
   /** The body of a watch, which ends when the signal is aborted; an answer where it was refused. */
@@ -90,11 +112,16 @@ export class ClusterApi {
     }
   }
 
-  async #getOnce(path: string, { signal, accept }: GetOptions): Promise<ApiAnswer> {
+  async #ask(path: string, sending: Sending): Promise<ApiAnswer> {
+    const first = await this.#askOnce(path, sending);
+    return first.status === 401 && this.#options.access.renew() ? await this.#askOnce(path, sending) : first;
+  }
+
+  async #askOnce(path: string, sending: Sending): Promise<ApiAnswer> {
     const limit = AbortSignal.timeout(this.#options.requestTimeoutMs);
-    const signals = signal === undefined ? limit : AbortSignal.any([signal, limit]);
+    const signal = sending.signal === undefined ? limit : AbortSignal.any([sending.signal, limit]);
     try {
-      return await toAnswer(await this.#send(path, { signal: signals, ...(accept === undefined ? {} : { accept }) }));
+      return await toAnswer(await this.#send(path, { ...sending, signal }));
     } catch (error) {
       throw unreachable(error);
     }
@@ -102,14 +129,22 @@ export class ClusterApi {
 
   async #send(
     path: string,
-    { signal, accept = 'application/json' }: { readonly signal: AbortSignal; readonly accept?: string },
+    { method, body, signal, accept = 'application/json' }: Sending & { readonly signal: AbortSignal },
   ): Promise<Dispatcher.ResponseData> {
     const { server, dispatcher, headers } = await unlessAborted(this.#options.access.current(), signal);
     const { request } = await import('undici');
+    const type = method === 'PATCH' ? 'application/json-patch+json' : 'application/json';
     return await request(server + path, {
       dispatcher,
       signal,
-      headers: { ...headers, accept, 'user-agent': 'aftersync' },
+      ...(method === undefined ? {} : { method }),
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+      headers: {
+        ...headers,
+        accept,
+        'user-agent': 'aftersync',
+        ...(body === undefined ? {} : { 'content-type': type }),
+      },
     });
   }
 

@@ -24,6 +24,7 @@ export interface KubernetesClientOptions {
 
 /** What steps see of a cluster. One per connection and process, so that all executions share its watches. */
 export class KubernetesClient {
+  readonly api: ClusterApi;
   readonly discovery: Discovery;
   readonly watches: ObjectWatches;
   readonly #options: KubernetesClientOptions;
@@ -31,13 +32,14 @@ export class KubernetesClient {
   constructor(options: KubernetesClientOptions) {
     const { api, clock, log, silenceLimitMs, random = Math.random } = options;
     this.#options = options;
+    this.api = api;
     this.discovery = new Discovery(api, clock);
     this.watches = new ObjectWatches({ api, clock, log, silenceLimitMs, random });
   }
 
   /** The newest state, asked from the cluster. Undefined: it is not there. Throws Rejected where that is not for us to know. */
   async read(place: ObjectPlace, signal: AbortSignal): Promise<KubernetesObject | undefined> {
-    const { api } = this.#options;
+    const { api } = this;
     const answer = await api.get(objectPath(place), { signal });
     if (answer.status === 404) {
       if (!namesObject(answer)) this.discovery.forget();

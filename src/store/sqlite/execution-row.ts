@@ -4,10 +4,11 @@ import type { NewExecution, UnfinishedEntry } from '../../core/store.ts';
 import type { EpochMs } from '../../core/time.ts';
 
 /** Columns of `executions` that are written once. */
-export const identityColumns = ['namespace', 'id', 'step', 'origin', 'origin_step', 'created_at', 'deadline'] as const;
+export const identityColumns = ['namespace', 'id', 'step', 'origin', 'created_at', 'deadline'] as const;
 
 /** Columns of `executions` that each update writes. */
 export const statusColumns = [
+  'origin_step',
   'state',
   'is_final',
   'finished_at',
@@ -37,7 +38,6 @@ export function recordValues(execution: NewExecution): RecordValues {
     id: execution.id,
     step: execution.request.step,
     origin: origin ? `${origin.kind}/${origin.namespace}/${origin.name}/${origin.step}` : null,
-    origin_step: execution.originStep ?? null,
     created_at: execution.createdAt,
     deadline: execution.deadline,
   };
@@ -55,6 +55,7 @@ export function recordValues(execution: NewExecution): RecordValues {
 /** In the order of statusColumns. */
 export function statusValues(status: ExecutionStatus): readonly SQLInputValue[] {
   return inOrder(statusColumns, {
+    origin_step: status.originStep ?? null,
     state: status.state,
     is_final: Number(isFinal(status.state)),
     finished_at: status.finishedAt ?? null,
@@ -81,7 +82,6 @@ export interface UnchangingRow {
   readonly namespace: string;
   readonly id: string;
   readonly version: number;
-  readonly origin_step: string | null;
   readonly created_at: EpochMs;
   readonly deadline: EpochMs;
   readonly caller: string;
@@ -107,7 +107,6 @@ export function withStatus(row: UnchangingRow, version: number, status: Executio
     request,
     requestDigest: row.digest,
     caller: row.caller,
-    ...(row.origin_step === null ? {} : { originStep: row.origin_step }),
     createdAt: row.created_at,
     deadline: row.deadline,
     status,

@@ -9,12 +9,18 @@ class StoreClosed extends Error {
   }
 }
 
-/** What a change came to: an answer for its caller, with what it stored for the watchers, or no change and an error. */
-export type Change<T> = { readonly answer: T; readonly stored?: Execution } | { readonly refused: Error };
+/** For the watchers: an execution as it stands now, or as it stood last. */
+export interface Told {
+  readonly execution: Execution;
+  readonly isDeleted: boolean;
+}
+
+/** What a change came to: an answer for its caller, with what there is to tell the watchers, or no change and an error. */
+export type Change<T> = { readonly answer: T; readonly told?: Told } | { readonly refused: Error };
 
 interface PendingWrite {
   /** Makes the change inside the transaction, and returns what to do once that is durable. */
-  readonly apply: (stored: Execution[]) => () => void;
+  readonly apply: (told: Told[]) => () => void;
   readonly reject: (error: Error) => void;
 }
 
@@ -26,13 +32,13 @@ export class GroupCommit {
   readonly #database: DatabaseSync;
   readonly #begin: StatementSync;
   readonly #commit: StatementSync;
-  readonly #tell: (stored: Execution) => void;
+  readonly #tell: (told: Told) => void;
   #pending: PendingWrite[] = [];
   #waitingReads: (() => void)[] = [];
   #isClosed = false;
 
-  /** `tell` is called after each commit with what it stored, in the order of the writes. */
-  constructor(database: DatabaseSync, tell: (stored: Execution) => void) {
+  /** `tell` is called after each commit with what it changed, in the order of the writes. */
+  constructor(database: DatabaseSync, tell: (told: Told) => void) {
     this.#database = database;
     this.#begin = database.prepare('BEGIN');
     this.#commit = database.prepare('COMMIT');
@@ -48,10 +54,10 @@ export class GroupCommit {
     if (this.#isClosed) return Promise.reject(new StoreClosed());
     if (this.#pending.length === 0) setImmediate(() => this.#commitPending());
     return new Promise((resolve, reject) => {
-      const apply = (stored: Execution[]) => {
+      const apply = (told: Told[]) => {
         const outcome = change();
         if ('refused' in outcome) return () => reject(outcome.refused);
-        if (outcome.stored) stored.push(outcome.stored);
+        if (outcome.told) told.push(outcome.told);
         return () => resolve(outcome.answer);
       };
       this.#pending.push({ apply, reject });
@@ -79,22 +85,22 @@ export class GroupCommit {
     // close() may have come before the end of the turn.
     if (writes.length === 0) return;
 
-    const stored: Execution[] = [];
+    const told: Told[] = [];
     try {
-      for (const settle of this.#transact(writes, stored)) settle();
+      for (const settle of this.#transact(writes, told)) settle();
     } catch (cause) {
-      stored.length = 0;
+      told.length = 0;
       const failure = new Error(`the store could not commit: ${(cause as Error).message}`, { cause });
       for (const write of writes) write.reject(failure);
     }
     for (const resume of reads) resume();
-    for (const execution of stored) this.#tell(execution);
+    for (const change of told) this.#tell(change);
   }
 
-  #transact(writes: readonly PendingWrite[], stored: Execution[]): (() => void)[] {
+  #transact(writes: readonly PendingWrite[], told: Told[]): (() => void)[] {
     try {
       this.#begin.run();
-      const settlements = writes.map((write) => write.apply(stored));
+      const settlements = writes.map((write) => write.apply(told));
       this.#commit.run();
       return settlements;
     } catch (error) {

@@ -19,7 +19,7 @@ import {
   toUnfinishedEntry,
   withStatus,
 } from './execution-row.ts';
-import { type Change, GroupCommit } from './group-commit.ts';
+import { type Change, GroupCommit, type Told } from './group-commit.ts';
 import { listQuery } from './list-query.ts';
 import { fromContinueToken, type PagePosition, toContinueToken } from './page-position.ts';
 import { prepareStatements, type Statements } from './statements.ts';
@@ -42,13 +42,13 @@ class SqliteStore implements ExecutionStore {
   readonly #file: ExclusiveDatabase;
   readonly #statements: Statements;
   readonly #group: GroupCommit;
-  readonly #watchers = new Set<{ readonly onChange: (execution: Execution) => void }>();
+  readonly #watchers = new Set<(told: Told) => void>();
 
   constructor(file: ExclusiveDatabase) {
     this.#file = file;
     this.#statements = prepareStatements(file.database);
-    this.#group = new GroupCommit(file.database, (stored) => {
-      for (const watcher of this.#watchers) watcher.onChange(stored);
+    this.#group = new GroupCommit(file.database, (told) => {
+      for (const watcher of this.#watchers) watcher(told);
     });
   }
 
@@ -59,7 +59,7 @@ class SqliteStore implements ExecutionStore {
       if (present) return { answer: { created: false, execution: present } };
       this.#statements.insert(values);
       const stored = { ...execution, version: 1 };
-      return { answer: { created: true, execution: stored }, stored };
+      return { answer: { created: true, execution: stored }, told: { execution: stored, isDeleted: false } };
     });
   }
 
@@ -71,7 +71,17 @@ class SqliteStore implements ExecutionStore {
       if (row.version !== version) return { refused: new VersionConflict(key) };
       this.#statements.update(row.row, values);
       const stored = withStatus(row, version + 1, status);
-      return { answer: stored, stored };
+      return { answer: stored, told: { execution: stored, isDeleted: false } };
+    });
+  }
+
+  async delete(key: ExecutionKey, version: number): Promise<void> {
+    await this.#group.write((): Change<void> => {
+      const row = this.#statements.byKey(key);
+      if (!row) return { refused: new ExecutionMissing(key) };
+      if (row.version !== version) return { refused: new VersionConflict(key) };
+      this.#statements.delete(row.row);
+      return { answer: undefined, told: { execution: toExecution(row), isDeleted: true } };
     });
   }
 
@@ -89,8 +99,8 @@ class SqliteStore implements ExecutionStore {
     return last && rows.length > items.length ? { items, continue: toContinueToken(last) } : { items };
   }
 
-  watch(onChange: (execution: Execution) => void): Release {
-    const watcher = { onChange };
+  watch(onChange: (execution: Execution) => void, onDelete?: (execution: Execution) => void): Release {
+    const watcher = ({ execution, isDeleted }: Told) => (isDeleted ? onDelete : onChange)?.(execution);
     this.#watchers.add(watcher);
     return () => this.#watchers.delete(watcher);
   }
@@ -101,6 +111,10 @@ class SqliteStore implements ExecutionStore {
 
   lastWithIntent(originStep: string): Promise<Execution | undefined> {
     return this.#group.read(() => found(this.#statements.lastWithIntent(originStep)));
+  }
+
+  unfinishedOf(originStep: string): Promise<readonly Execution[]> {
+    return this.#group.read(() => this.#statements.unfinishedOf(originStep).map(toExecution));
   }
 
   async *unfinished(): AsyncIterable<readonly UnfinishedEntry[]> {

@@ -13,7 +13,7 @@ import {
 import type { Query } from './list-query.ts';
 import type { PagePosition } from './page-position.ts';
 
-const unchanging = 'row, namespace, id, version, origin_step, created_at, deadline, caller, digest, request';
+const unchanging = 'row, namespace, id, version, created_at, deadline, caller, digest, request';
 const records = 'FROM executions JOIN requests USING (row)';
 const newestFirst = 'ORDER BY created_at DESC, namespace DESC, id DESC';
 
@@ -36,6 +36,9 @@ export function prepareStatements(database: DatabaseSync) {
   const lastWithIntent = database.prepare(
     `SELECT ${unchanging}, status ${records} WHERE origin_step = ? AND has_intent = 1 ${newestFirst} LIMIT 1`,
   );
+  const unfinishedOf = database.prepare(
+    `SELECT ${unchanging}, status ${records} WHERE origin_step = ? AND is_final = 0 ORDER BY created_at, namespace, id`,
+  );
   const unfinishedAfter = database.prepare(
     `SELECT namespace, id, created_at, deadline, wake_at, signals, has_open_effect, is_stopped
      FROM executions INDEXED BY executions_unfinished
@@ -49,6 +52,7 @@ export function prepareStatements(database: DatabaseSync) {
          AND (origin_step IS NULL OR NOT (${isNewest("state = 'succeeded'")} OR ${isNewest('has_intent = 1')}))
        ORDER BY finished_at LIMIT ?)`,
   );
+  const deleteRow = database.prepare('DELETE FROM executions WHERE row = ?');
   const lists = new Map<string, StatementSync>();
 
   return {
@@ -76,6 +80,14 @@ export function prepareStatements(database: DatabaseSync) {
 
     lastWithIntent(originStep: string): ExecutionRow | undefined {
       return lastWithIntent.get(originStep) as ExecutionRow | undefined;
+    },
+
+    unfinishedOf(originStep: string): ExecutionRow[] {
+      return unfinishedOf.all(originStep) as unknown as ExecutionRow[];
+    },
+
+    delete(row: number): void {
+      deleteRow.run(row);
     },
 
     /** The query finds row numbers from an index alone; only then are records read, which may be large. */

@@ -1,4 +1,3 @@
-import type { Execution } from '../../../src/core/execution.ts';
 import type { ExecutionStore } from '../../../src/core/store.ts';
 import type { Clock } from '../../../src/core/time.ts';
 import type { SeededRandom } from '../../support/seeded-random.ts';
@@ -25,15 +24,20 @@ export class ChaosProcess {
     this.store = {
       create: (execution) => this.#write(() => store.create(execution)),
       update: (key, version, status) => this.#write(() => store.update(key, version, status)),
+      delete: (key, version) => this.#write(() => store.delete(key, version)),
       deleteFinished: (before, limit) => this.#write(() => store.deleteFinished(before, limit)),
       get: (key) => this.alive(store.get(key)),
       list: (filter, page) => this.alive(store.list(filter, page)),
       lastSucceeded: (originStep) => this.alive(store.lastSucceeded(originStep)),
       lastWithIntent: (originStep) => this.alive(store.lastWithIntent(originStep)),
+      unfinishedOf: (originStep) => this.alive(store.unfinishedOf(originStep)),
       countUnfinished: () => this.alive(store.countUnfinished()),
       unfinished: () => store.unfinished(),
-      watch: (onChange: (execution: Execution) => void) =>
-        store.watch((execution) => this.isDead || onChange(execution)),
+      watch: (onChange, onDelete) =>
+        store.watch(
+          (execution) => this.isDead || onChange(execution),
+          (execution) => this.isDead || onDelete?.(execution),
+        ),
       close: () => Promise.resolve(),
     };
   }
