@@ -12,12 +12,15 @@ export const OnChangeSchema = Type.Object(
   {
     object: Type.Optional({ ...ObjectNameSchema, description: 'The object whose fields are looked at.' }),
     fields: Type.Optional(
-      Type.Array(Type.String({ minLength: 1, maxLength: 1_024, examples: ['.spec.template.spec.containers[0].image'] }), {
-        minItems: 1,
-        maxItems: mostFields,
-        description:
-          'JSONPaths in the object. Default: metadata.generation, or for kinds without one everything but metadata and status.',
-      }),
+      Type.Array(
+        Type.String({ minLength: 1, maxLength: 1_024, examples: ['.spec.template.spec.containers[0].image'] }),
+        {
+          minItems: 1,
+          maxItems: mostFields,
+          description:
+            'JSONPaths in the object. Default: metadata.generation, or for kinds without one everything but metadata and status.',
+        },
+      ),
     ),
     component: Type.Optional(
       Type.String({
@@ -41,7 +44,8 @@ export const OnChangeSchema = Type.Object(
   },
   {
     additionalProperties: false,
-    description: 'The step is skipped (Unchanged) unless this has changed since its last success. One of object, component and key.',
+    description:
+      'The step is skipped (Unchanged) unless this has changed since its last success. One of object, component and key.',
   },
 );
 export type OnChange = Static<typeof OnChangeSchema>;

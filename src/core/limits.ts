@@ -5,6 +5,10 @@ export const limits = {
   effectResultBytes: 16 * 1024,
   stepStateBytes: 16 * 1024,
   unfinishedExecutions: 200_000,
+  /** Executions whose origin was not proven yet: what a stranger could make the store keep. */
+  unprovenPerNamespace: 1_000,
+  /** Whatever cannot be proven for so long is forgotten. */
+  unprovenMs: 30_000,
   longPolls: 10_000,
   longPollMs: 60_000,
   eventStreams: 1_000,

@@ -1,13 +1,15 @@
-import type { Execution, ExecutionRequest } from '../core/execution.ts';
+import type { ChangeGate, OnChange } from '../core/change-gate.ts';
+import type { Execution, ExecutionRequest, Origin } from '../core/execution.ts';
 import { digestOf, type Json } from '../core/json.ts';
 import { limits } from '../core/limits.ts';
 import { type InputMistake, Problem } from '../core/problem.ts';
 import type { ReadyGate } from '../core/ready-gate.ts';
 import { type ExecutionRequestBody, ExecutionRequestSchema } from '../core/request.ts';
 import { fits, mistakesOf, withDefaults } from '../core/schema.ts';
-import type { ConnectionUse, Step } from '../core/step.ts';
+import type { Step } from '../core/step.ts';
 import type { NewExecution } from '../core/store.ts';
 import { type EpochMs, formatDurationMs, parseDurationMs } from '../core/time.ts';
+import { gateUses } from './admission.ts';
 import type { Connections } from './connections.ts';
 import type { Submission } from './engine.ts';
 
@@ -17,6 +19,8 @@ export interface Catalogue {
   readonly steps: ReadonlyMap<string, Step>;
   readonly connections: Connections;
   readonly readyGate: ReadyGate;
+  readonly changeGate: ChangeGate;
+  readonly areOriginsProven: boolean;
 }
 
 /** The record of a submission, or a Problem that names everything wrong with it. Nothing is stored here. */
@@ -26,8 +30,10 @@ export function toNewExecution(submission: Submission, catalogue: Catalogue, now
   const timeoutMs = checkedTimeoutMs(body.timeout ?? step.defaultTimeout);
   const request = body as ExecutionRequest;
   const params = checkedParams(step, request.with, '/with');
-  const uses = [...(step.uses?.(params) ?? []), ...gateUses(request, catalogue.readyGate)];
-  for (const use of uses) catalogue.connections.assertKnown(use);
+  assertNone([...mistakesInOrigin(request, submission, catalogue), ...mistakesInGates(request, catalogue)]);
+  const { onChange, readyWhen } = gateUses({ request }, catalogue);
+  for (const use of [...(step.uses?.(params) ?? []), ...onChange, ...readyWhen]) catalogue.connections.assertKnown(use);
+  const originStep = originStepOf(request, submission, catalogue);
   return {
     namespace: submission.namespace,
     id: submission.id,
@@ -36,7 +42,16 @@ export function toNewExecution(submission: Submission, catalogue: Catalogue, now
     caller: submission.caller,
     createdAt: now,
     deadline: now + timeoutMs,
-    status: { state: 'pending', message: 'accepted', outputs: {}, attempts: 0, effects: [], signals: [], wakeAt: now },
+    status: {
+      state: 'pending',
+      message: 'accepted',
+      outputs: {},
+      attempts: 0,
+      effects: [],
+      ...(originStep === undefined ? {} : { originStep }),
+      signals: [],
+      wakeAt: now,
+    },
   };
 }
 
@@ -49,11 +64,54 @@ export function knownStep(name: string, { steps }: Catalogue): Step {
   );
 }
 
-/** What waiting for `readyWhen` takes, after its own check. */
-function gateUses({ readyWhen }: ExecutionRequest, gate: ReadyGate): readonly ConnectionUse[] {
-  if (readyWhen === undefined) return [];
-  assertNone(gate.check(readyWhen).map(({ path, message }) => ({ path: `/readyWhen${path}`, message })));
-  return gate.uses(readyWhen);
+/** What is proven is proven of a session: with another id one session could act twice. */
+function mistakesInOrigin(
+  { origin }: ExecutionRequest,
+  { id, namespace }: Submission,
+  { areOriginsProven }: Catalogue,
+): readonly InputMistake[] {
+  if (origin === undefined || !areOriginsProven) return [];
+  return [
+    ...(origin.sessionID === id ? [] : [{ path: '/origin/sessionID', message: `expected the execution's id ${id}` }]),
+    ...(origin.namespace === namespace
+      ? []
+      : [{ path: '/origin/namespace', message: `expected the execution's namespace ${namespace}` }]),
+  ];
+}
+
+function mistakesInGates(request: ExecutionRequest, { readyGate, changeGate }: Catalogue): readonly InputMistake[] {
+  const { readyWhen, onChange, origin } = request;
+  const below = (at: string) => (mistake: InputMistake) => ({ ...mistake, path: at + mistake.path });
+  return [
+    ...(readyWhen === undefined ? [] : readyGate.check(readyWhen).map(below('/readyWhen'))),
+    ...(onChange === undefined
+      ? []
+      : [...changeGate.check(onChange), ...mistakesInScope(onChange, origin)].map(below('/onChange'))),
+  ];
+}
+
+function mistakesInScope({ scope, component }: OnChange, origin: Origin | undefined): readonly InputMistake[] {
+  const mistakes: InputMistake[] = [];
+  if (origin !== undefined && scope !== undefined) {
+    mistakes.push({ path: '/scope', message: 'is for callers of the API: a workflow step is compared with itself' });
+  }
+  if (origin === undefined && scope === undefined) {
+    mistakes.push({ path: '/scope', message: 'expected the name of what recurs, such as shop-web' });
+  }
+  if (component !== undefined && origin?.kind !== 'Application') {
+    mistakes.push({ path: '/component', message: 'is for steps of an Application: name an object instead' });
+  }
+  return mistakes;
+}
+
+/** Known before the start only where it needs no proof. */
+function originStepOf(
+  { step, origin, onChange }: ExecutionRequest,
+  { namespace }: Submission,
+  { areOriginsProven }: Catalogue,
+): string | undefined {
+  if (origin === undefined) return onChange && `api/${namespace}/${step}/${onChange.scope}`;
+  return areOriginsProven ? undefined : `${origin.kind}/${origin.namespace}/${origin.name}/${origin.step}`;
 }
 
 /** The parameters with the schema's defaults. Paths of mistakes begin with `at`. */

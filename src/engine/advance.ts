@@ -11,14 +11,14 @@ import {
 } from '../core/execution.ts';
 import type { Json, JsonObject } from '../core/json.ts';
 import { limits } from '../core/limits.ts';
-import type { ReadyGate } from '../core/ready-gate.ts';
+import type { OriginEnd } from '../core/origin.ts';
 import { finalStateOf } from '../core/reason.ts';
 import { withDefaults } from '../core/schema.ts';
 import type { ConnectionUse, Items, Outcome, SendRange, Settled, Step, StepContext } from '../core/step.ts';
-import type { ExecutionStore } from '../core/store.ts';
+import { ExecutionMissing, VersionConflict } from '../core/store.ts';
 import { type Clock, type EpochMs, formatDurationMs } from '../core/time.ts';
+import { type AdmissionParts, admit, type NotAdmitted, stopped } from './admission.ts';
 import { backoffMs } from './backoff.ts';
-import type { Connections } from './connections.ts';
 import { runEffect } from './effects.ts';
 import { AdvanceOver, ExecutionLost, Journal } from './journal.ts';
 import type { EngineMetrics } from './metrics.ts';
@@ -27,16 +27,15 @@ import { runProgress } from './progress.ts';
 import { shortText } from './short-text.ts';
 import { createStop } from './stop.ts';
 import type { Turn, Turns } from './turns.ts';
+import type { Unproven } from './unproven.ts';
 import { within } from './within.ts';
 
 /** So often in a row an advance may fail to find out what became of an effect before the stop goes on without it. */
 const looksInVain = 8;
 
-export interface AdvanceParts {
-  readonly store: ExecutionStore;
+export interface AdvanceParts extends AdmissionParts {
   readonly steps: ReadonlyMap<string, Step>;
-  readonly readyGate: ReadyGate;
-  readonly connections: Connections;
+  readonly unproven: Unproven;
   readonly clock: Clock;
   readonly log: Logger;
   readonly metrics: EngineMetrics;
@@ -50,7 +49,10 @@ export async function takeTurn(turns: Turns, turn: Turn, parts: AdvanceParts): P
   const { store, clock, log, closing } = parts;
   try {
     const execution = await store.get(turn);
-    if (execution === undefined || isFinal(execution.status.state)) return turns.forget(turn);
+    if (execution === undefined || isFinal(execution.status.state)) {
+      parts.unproven.delete(turn);
+      return turns.forget(turn);
+    }
     await new Advance(execution, turn, parts).run(turns);
   } catch (error) {
     if (error instanceof ExecutionLost) {
@@ -83,7 +85,9 @@ export class Advance {
     this.#failuresBefore = turn.failures;
     this.log = parts.log.child({ namespace: execution.namespace, id: execution.id, step: execution.request.step });
     this.journal = new Journal(execution, { ...parts, log: this.log });
+    if (isUnproven(execution, parts)) parts.unproven.add(execution);
     this.#noteDeadline(execution);
+    this.#noteOriginEnd(parts.origins?.look(execution));
     const { stop } = this.journal.status;
     const isInVain = stop?.until !== undefined || turn.failures >= looksInVain;
     this.stop = isInVain || this.#lost().length === 0 ? stop : undefined;
@@ -91,6 +95,10 @@ export class Advance {
 
   get execution(): Execution {
     return this.journal.execution;
+  }
+
+  get readsAborted(): AbortSignal {
+    return this.#reads.signal;
   }
 
   now(): EpochMs {
@@ -103,9 +111,11 @@ export class Advance {
     this.journal.endAdvance();
     this.#reads.abort();
     await Promise.allSettled(this.#uninterrupted);
-    this.#parts.metrics.advanced(this.execution.request.step, outcome?.kind ?? 'interrupted', this.now() - startedAt);
+    this.#parts.metrics.advanced(this.execution.request.step, wordFor(outcome), this.now() - startedAt);
     if (this.#turn.failures === this.#failuresBefore) this.#turn.failures = 0;
-    if (outcome === undefined) {
+    if (outcome === 'forget') {
+      await this.#forget(turns);
+    } else if (outcome === undefined) {
       await this.journal.write();
       turns.wait(this.#turn, this.now(), []);
     } else if (outcome.kind === 'waiting') {
@@ -117,13 +127,14 @@ export class Advance {
   }
 
   /** Undefined: the process closes and nothing was decided. */
-  async #outcome(): Promise<Outcome | undefined> {
+  async #outcome(): Promise<NotAdmitted | undefined> {
     const { execution, stop } = this;
     const step = this.#parts.steps.get(execution.request.step);
     if (step === undefined) {
       return { kind: 'failed', reason: 'StepBroken', message: `this version has no step ${execution.request.step}` };
     }
-    if (stop !== undefined && execution.status.state === 'pending') return stopped(stop);
+    // Only what is proven may be denied for being contested; until then it is like any other that is not.
+    if (stop !== undefined && execution.status.state === 'pending' && stop.reason !== 'Denied') return stopped(stop);
     if (stop?.until !== undefined && this.now() >= stop.until) {
       const [lost] = this.#lost();
       return lost === undefined
@@ -133,15 +144,10 @@ export class Advance {
     try {
       const params = withDefaults(step.params, execution.request.with);
       const uses = step.uses?.(params) ?? [];
-      if (execution.status.state === 'pending') await this.#admit([...uses, ...this.#gateUses()]);
-      const notReady = await this.#notReady(step);
-      if (notReady !== undefined) return notReady;
-      const context = this.#context(step.name, uses, this.execution.status.stepState);
-      return checkedOutcome(
-        step,
-        await this.#withinLimit(step.advance(context, params)),
-        this.execution.status.outputs,
-      );
+      const notAdmitted = await admit(this, { step, uses }, this.#parts);
+      if (notAdmitted !== undefined) return notAdmitted;
+      const context = this.context(step.name, uses, this.execution.status.stepState);
+      return checkedOutcome(step, await this.withinLimit(step.advance(context, params)), this.execution.status.outputs);
     } catch (error) {
       if (error instanceof Rejected) return { kind: 'failed', reason: error.reason, message: shortText(error.message) };
       if (error instanceof NotSent) {
@@ -151,43 +157,8 @@ export class Advance {
     }
   }
 
-  /** From here on it runs: policy allows what it needs. Recorded with the first thing that there is to record. */
-  async #admit(uses: readonly ConnectionUse[]): Promise<void> {
-    for (const use of uses) await this.#parts.connections.permit(use, this.execution.namespace);
-    const startedAt = this.now();
-    this.journal.note((status) => ({ ...status, state: 'running', startedAt, message: 'started' }));
-  }
-
-  #gateUses(): readonly ConnectionUse[] {
-    const { readyWhen } = this.execution.request;
-    return readyWhen === undefined ? [] : this.#parts.readyGate.uses(readyWhen);
-  }
-
-  /** The outcome of an advance before which `readyWhen` does not hold. Once it has held it is not looked at again. */
-  async #notReady(step: Step): Promise<Outcome | undefined> {
-    const { request, status } = this.execution;
-    const { readiness } = status;
-    if (request.readyWhen === undefined || (readiness !== undefined && 'readyAt' in readiness)) return undefined;
-    // The step was never begun, so that there is nothing to undo.
-    if (this.stop !== undefined) return stopped(this.stop);
-    const context = this.#context('readyWhen', this.#gateUses(), readiness?.state);
-    const look = await this.#withinLimit(this.#parts.readyGate.advance(context, request.readyWhen));
-    if (look === 'ready') {
-      const readyAt = this.now();
-      this.journal.note((before) => ({ ...before, readiness: { readyAt } }));
-      return undefined;
-    }
-    const outcome = checkedOutcome(step, look, status.outputs);
-    if (outcome.kind !== 'waiting' || outcome.state === undefined) return outcome;
-    const { state, ...waiting } = outcome;
-    if (JSON.stringify(readiness) !== JSON.stringify({ state })) {
-      this.journal.note((before) => ({ ...before, readiness: { state } }));
-    }
-    return waiting;
-  }
-
   /** `user`: who may open no connection but those in `uses`. */
-  #context(user: string, uses: readonly ConnectionUse[], state: Json | undefined): StepContext {
+  context(user: string, uses: readonly ConnectionUse[], state: Json | undefined): StepContext {
     const advance = this;
     return {
       // Read anew by each look: the journal goes on while the step advances.
@@ -197,7 +168,7 @@ export class Advance {
       state,
       stop: this.stop,
       log: this.log,
-      readsAborted: this.#reads.signal,
+      readsAborted: this.readsAborted,
       now: () => this.now(),
       effect: <R extends Json, T extends JsonObject>(name: string, effect: Effect<R, T>) =>
         this.#once(name, () => runEffect(this, name, effect)),
@@ -218,7 +189,8 @@ export class Advance {
     return settled;
   }
 
-  async #withinLimit<T>(advancing: Promise<T>): Promise<T> {
+  /** For whatever one look or one advance of the step takes. */
+  async withinLimit<T>(advancing: Promise<T>): Promise<T> {
     const { clock, closing } = this.#parts;
     const onLimit = () => {
       // Sends under way are waited for; what the step would still begin is refused.
@@ -248,8 +220,17 @@ export class Advance {
   refusesNewEffects(): (Settled<never> & { stop: Outcome<never> }) | undefined {
     if (this.journal.isOver) throw new AdvanceOver();
     if (this.stop !== undefined) return undefined;
+    this.#noteOriginEnd(this.#parts.origins?.look(this.execution));
     const isStopping = this.journal.status.stop !== undefined || this.now() >= this.execution.deadline;
     return isStopping ? this.goAgain() : undefined;
+  }
+
+  /** The same by a live read of the origin, which each intent takes: a watch may lag behind. */
+  async originRefuses(): Promise<{ stop: Outcome<never> } | undefined> {
+    const { origins } = this.#parts;
+    if (origins === undefined || this.stop !== undefined || this.execution.status.proof === undefined) return undefined;
+    this.#noteOriginEnd(await origins.verify(this.execution, this.readsAborted));
+    return this.journal.status.stop === undefined ? undefined : this.goAgain();
   }
 
   /** The same for one that was begun before: under a stop only what undoes is sent again. */
@@ -289,15 +270,19 @@ export class Advance {
   }
 
   #noteDeadline(execution: Execution): void {
-    if (execution.status.stop !== undefined || this.now() < execution.deadline) return;
+    if (this.now() < execution.deadline) return;
     const { message, state, attempts } = execution.status;
     const during = state === 'pending' || message === '' ? '' : `; ${attempts > 0 ? 'last' : 'it was'}: ${message}`;
-    const stop = createStop(execution.status, {
-      reason: 'TimedOut',
-      at: execution.deadline,
-      message: `not done within ${formatDurationMs(execution.deadline - execution.createdAt)}${during}`,
-    });
-    this.journal.note((status) => ({ ...status, stop }));
+    const limit = formatDurationMs(execution.deadline - execution.createdAt);
+    this.noteStop({ reason: 'TimedOut', at: execution.deadline, message: `not done within ${limit}${during}` });
+  }
+
+  noteStop(wish: Omit<Stop, 'until'>): void {
+    this.journal.note((status) => (status.stop === undefined ? { ...status, stop: createStop(status, wish) } : status));
+  }
+
+  #noteOriginEnd(end: OriginEnd | undefined): void {
+    if (end !== undefined) this.noteStop({ ...end, at: this.now() });
   }
 
   /** Sent or perhaps sent, and never to be repeated blindly: looked for before a stop goes on. */
@@ -307,9 +292,10 @@ export class Advance {
     return effects.filter((effect) => effect.repeat === 'find' && isOpen(effect) && isFromBefore(effect));
   }
 
-  async #wait(turns: Turns, outcome: Extract<Outcome, { kind: 'waiting' }>): Promise<void> {
+  async #wait(turns: Turns, given: Extract<Outcome, { kind: 'waiting' }>): Promise<void> {
     const now = this.now();
     const { stop } = this;
+    const outcome = { ...given, signals: [...(given.signals ?? []), ...originSignals(this.execution, this.#parts)] };
     const longest = stop === undefined ? this.execution.deadline : (stop.until ?? now + limits.stopMs);
     if (stop !== undefined && stop.until === undefined) {
       this.journal.note((status) => ({ ...status, stop: { ...stop, until: longest } }));
@@ -321,7 +307,23 @@ export class Advance {
     if (this.journal.hasNews) this.journal.note((status) => ({ ...status, wakeAt: at }));
     await this.journal.write();
     if (this.journal.status.stop !== undefined && stop === undefined) at = this.#nextLook(outcome.until ?? now);
-    turns.wait(this.#turn, at, outcome.signals ?? []);
+    if (this.journal.status.state !== 'pending') this.#parts.unproven.delete(this.#turn);
+    turns.wait(this.#turn, at, outcome.signals);
+  }
+
+  /** Nothing was sent and nobody can ask for it but with a request that makes it anew. */
+  async #forget(turns: Turns): Promise<void> {
+    const { store, unproven } = this.#parts;
+    try {
+      await store.delete(this.execution, this.execution.version);
+      this.log.info('forgotten: its origin could not be proven');
+    } catch (error) {
+      // Somebody stored a stop meanwhile: it is looked at again.
+      if (error instanceof VersionConflict) return turns.wait(this.#turn, this.now(), []);
+      if (!(error instanceof ExecutionMissing)) throw error;
+    }
+    unproven.delete(this.#turn);
+    turns.forget(this.#turn);
   }
 
   /** Past a stop only effects of unknown fate are waited for: at their own pace where the step asks for them. */
@@ -341,6 +343,7 @@ export class Advance {
         : { ...ended, state: finalStateOf(outcome.reason), reason: outcome.reason, message: outcome.message };
     });
     await this.journal.write();
+    this.#parts.unproven.delete(this.#turn);
     this.#parts.metrics.ended(this.execution);
     this.log.info(
       { state: this.journal.status.state, reason: this.journal.status.reason },
@@ -349,8 +352,22 @@ export class Advance {
   }
 }
 
-function stopped(stop: Stop, more = ''): Extract<Outcome<never>, { kind: 'failed' }> {
-  return { kind: 'failed', reason: stop.reason, message: stop.message + more };
+/** After a restart too they count. */
+function isUnproven({ request, status }: Execution, { origins }: Pick<AdvanceParts, 'origins'>): boolean {
+  return origins !== undefined && request.origin !== undefined && status.state === 'pending';
+}
+
+/** What tells of the origin's proof and of its end. One that is stopped goes on whatever becomes of it. */
+function originSignals(execution: Execution, { origins }: Pick<AdvanceParts, 'origins'>): readonly string[] {
+  const { request, status } = execution;
+  if (request.origin === undefined || origins === undefined) return [];
+  return status.state === 'pending' || status.stop === undefined ? [origins.signalOf(execution)] : [];
+}
+
+/** For the metrics. */
+function wordFor(outcome: NotAdmitted | undefined) {
+  if (outcome === undefined || outcome === 'forget') return 'interrupted';
+  return outcome.kind === 'failed' && finalStateOf(outcome.reason) === 'succeeded' ? 'succeeded' : outcome.kind;
 }
 
 /** The same object where nothing differs: the wake time alone is not worth a write. */

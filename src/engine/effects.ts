@@ -94,6 +94,8 @@ class EffectRun {
 
   /** Commits the intent, and only then sends. */
   async #intend(record: EffectRecord): Promise<Settled<JsonObject>> {
+    const refusal = await this.#advance.originRefuses();
+    if (refusal !== undefined) return refusal;
     const { notSentAt: _, notBefore: __, sentAt: ___, ...kept } = record;
     const intended: EffectRecord = { ...kept, intentAt: this.#advance.intentTime() };
     const { journal, stop } = this.#advance;

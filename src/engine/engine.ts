@@ -1,23 +1,27 @@
 import type { Logger } from 'pino';
 import type { Registry } from 'prom-client';
+import type { ChangeGate } from '../core/change-gate.ts';
 import type { AnyConnectionType, ConnectionSettings, ProviderTools } from '../core/connection.ts';
-import { type Execution, type ExecutionKey, isFinal } from '../core/execution.ts';
-import type { JsonObject } from '../core/json.ts';
+import { type Execution, type ExecutionKey, isFinal, type Stop } from '../core/execution.ts';
+import { digestOf, isJsonObject, type Json, type JsonObject } from '../core/json.ts';
 import { limits } from '../core/limits.ts';
+import type { Origins } from '../core/origin.ts';
 import { Problem } from '../core/problem.ts';
 import type { ReadyGate } from '../core/ready-gate.ts';
 import type { SignalSource } from '../core/signal.ts';
 import type { Plan, Step } from '../core/step.ts';
-import { type ExecutionStore, VersionConflict } from '../core/store.ts';
+import type { ExecutionStore } from '../core/store.ts';
 import { assertSameRequest, checkedParams, knownStep, toNewExecution, tooMany } from './accept.ts';
 import { type AdvanceParts, takeTurn } from './advance.ts';
 import { Connections } from './connections.ts';
+import { EndedExecutions } from './ended-executions.ts';
 import { createEngineMetrics } from './metrics.ts';
 import { recover } from './recover.ts';
 import { startRetention } from './retention.ts';
 import { retryId } from './retry-id.ts';
-import { createStop } from './stop.ts';
+import { storeStop } from './stop.ts';
 import { Turns } from './turns.ts';
+import { Unproven } from './unproven.ts';
 
 /** A request as it arrived, with the identity that the way in gave it. */
 export interface Submission extends ExecutionKey {
@@ -50,6 +54,10 @@ export interface EngineOptions {
   readonly steps: readonly Step[];
   /** Looks after the `readyWhen` of requests. */
   readonly readyGate: ReadyGate;
+  /** Looks after their `onChange`. */
+  readonly changeGate: ChangeGate;
+  /** Proves and follows workflow origins; without it they are taken at their word. */
+  readonly origins?: Origins | undefined;
   readonly sources: readonly SignalSource[];
   readonly connectionTypes: readonly AnyConnectionType[];
   readonly connections: readonly ConnectionSettings[];
@@ -68,13 +76,15 @@ export function createEngine(options: EngineOptions): Engine {
   const { clock } = tools;
   const steps = new Map(options.steps.map((step) => [step.name, step]));
   const connections = new Connections({ settings: options.connections, types: options.connectionTypes, tools });
-  const { readyGate } = options;
-  const catalogue = { steps, connections, readyGate };
+  const { readyGate, changeGate, origins } = options;
+  const catalogue = { steps, connections, readyGate, changeGate, areOriginsProven: origins !== undefined };
   const closing = new AbortController();
+  const ended = new EndedExecutions(store);
+  const unproven = new Unproven();
   const turns: Turns = new Turns({
     clock,
     log,
-    sources: [...options.sources, ...connections.sources()],
+    sources: [...options.sources, ...connections.sources(), ...(origins === undefined ? [] : [origins.source]), ended],
     concurrency: concurrentAdvances,
     advance: (turn) => takeTurn(turns, turn, parts),
   });
@@ -88,7 +98,11 @@ export function createEngine(options: EngineOptions): Engine {
     store,
     steps,
     readyGate,
+    changeGate,
+    origins,
+    unproven,
     connections,
+    raise: (key) => turns.raise(key),
     clock,
     log,
     metrics,
@@ -104,17 +118,57 @@ export function createEngine(options: EngineOptions): Engine {
   }
 
   async function accept(submission: Submission) {
-    const known = turns.size >= limits.unfinishedExecutions ? await store.get(submission) : undefined;
-    if (known === undefined && turns.size >= limits.unfinishedExecutions) throw tooMany();
-    const { created, execution } =
-      known === undefined
-        ? await recorded(store.create(toNewExecution(submission, catalogue, clock.now())))
-        : { created: false, execution: known };
-    if (!created) assertSameRequest(submission, execution);
+    const { created, execution } = (await standing(submission)) ?? (await create(submission));
+    if (!created) {
+      assertSameRequest(submission, execution);
+      await contest(submission, execution);
+    }
     // Also one that stands there: its creation may have been recorded although the store said that it failed.
     const { deadline, createdAt, status } = execution;
     if (!isFinal(status.state)) turns.add(execution, { deadline, at: createdAt, signals: [] });
     return { created, execution };
+  }
+
+  /** What is there already, where more than the store's own look is due before something is created. */
+  async function standing(submission: Submission) {
+    if (turns.size < limits.unfinishedExecutions && originToProve(submission) === undefined) return undefined;
+    const execution = await store.get(submission);
+    return execution && { created: false, execution };
+  }
+
+  async function create(submission: Submission) {
+    if (turns.size >= limits.unfinishedExecutions) throw tooMany();
+    const execution = toNewExecution(submission, catalogue, clock.now());
+    if (origins === undefined || execution.request.origin === undefined) return await recorded(store.create(execution));
+    unproven.assertRoom(execution);
+    unproven.add(execution);
+    try {
+      await origins.assertExists(execution.request.origin);
+      return await recorded(store.create(execution));
+    } catch (error) {
+      unproven.delete(execution);
+      throw error;
+    }
+  }
+
+  function originToProve({ body }: Submission) {
+    return origins === undefined || !isJsonObject(body) ? undefined : body.origin;
+  }
+
+  /** Two that say different things under one id before either is proven: neither can be believed any more. */
+  async function contest({ body }: Submission, execution: Execution): Promise<void> {
+    const { request, requestDigest, status } = execution;
+    if (origins === undefined || request.origin === undefined || status.state !== 'pending') return;
+    if (status.stop !== undefined || digestOf(body as Json) === requestDigest) return;
+    const message = 'contested: two different requests came with this id before its proof';
+    await stop(execution, { reason: 'Denied', at: clock.now(), message });
+  }
+
+  async function stop(execution: Execution, wish: Omit<Stop, 'until'>): Promise<Execution | undefined> {
+    const stopped = await recorded(storeStop(store, execution, wish));
+    // Again for one that was stopped before: its stop may have been recorded although the store said that it failed.
+    turns.raise(execution);
+    return stopped;
   }
 
   /** Whoever asks can ask again, and finds what should have been recorded after all. */
@@ -122,30 +176,16 @@ export function createEngine(options: EngineOptions): Engine {
     try {
       return await write;
     } catch (cause) {
-      if (cause instanceof VersionConflict) throw cause;
       const detail = 'this could not be recorded; send the same request again';
       throw new Problem('unavailable', detail, { cause, retryAfterSeconds: 1 });
     }
   }
 
   async function cancel(key: ExecutionKey, caller: string): Promise<Execution> {
-    for (;;) {
-      const execution = await found(key);
-      const { status } = execution;
-      if (isFinal(status.state)) throw new Problem('already-final', `${key.namespace}/${key.id} is ${status.state}`);
-      const wish = { reason: 'Cancelled', at: clock.now(), message: `cancelled by ${caller}` } as const;
-      try {
-        const stopped =
-          status.stop === undefined
-            ? await recorded(store.update(key, execution.version, { ...status, stop: createStop(status, wish) }))
-            : execution;
-        // Again for one that was stopped before: its stop may have been recorded although the store said that it failed.
-        turns.raise(key);
-        return stopped;
-      } catch (error) {
-        if (!(error instanceof VersionConflict)) throw error;
-      }
-    }
+    const wish = { reason: 'Cancelled', at: clock.now(), message: `cancelled by ${caller}` } as const;
+    const stopped = await stop(await found(key), wish);
+    if (stopped !== undefined) return stopped;
+    throw new Problem('already-final', `${key.namespace}/${key.id} is ${(await found(key)).status.state}`);
   }
 
   async function retry(key: ExecutionKey, caller: string): Promise<Execution> {
@@ -198,6 +238,7 @@ export function createEngine(options: EngineOptions): Engine {
       stopRetention();
       closing.abort();
       await turns.close();
+      ended.close();
       await connections.close();
     },
   };

@@ -75,6 +75,8 @@ class BulkRun {
 
   async settle(): Promise<Settled<ProgressRecord>> {
     const { journal } = this.#advance;
+    const refusal = await this.#advance.originRefuses();
+    if (refusal !== undefined) return refusal;
     if (!(await journal.writeIntent(this.#record, this.#advance.stop !== undefined))) return this.#advance.goAgain();
     this.#record = { ...this.#record, sentAt: this.#advance.now() };
     const lanes = Math.min(atLeastOne(this.#items.concurrency), this.#items.count);

@@ -1,8 +1,8 @@
 import type { Logger } from 'pino';
 import { type ExecutionKey, keyText } from '../core/execution.ts';
+import { Schedule, type Scheduled } from '../core/schedule.ts';
 import type { Release, SignalSource } from '../core/signal.ts';
 import type { Clock, EpochMs } from '../core/time.ts';
-import { Schedule, type Scheduled } from './schedule.ts';
 
 /** When a source that could not subscribe is asked again. */
 const resubscribeMs = 60_000;

@@ -1,10 +1,12 @@
-import type { RequestHandler } from 'express';
+import type { Request, RequestHandler } from 'express';
+import type { Execution } from '../core/execution.ts';
 import { sendJsonText } from './answer.ts';
 import type { Authenticate } from './authenticate.ts';
 import { readJsonBytes } from './body.ts';
 import type { KnownRequests } from './known-requests.ts';
-import { notesOf } from './observe.ts';
+import { type AnswerNotes, notesOf } from './observe.ts';
 import { operations } from './operations.ts';
+import { told, type WorkflowOrigins } from './workflow-origins.ts';
 
 /**
  * Answers repeated PUTs before any route is tried, since these are most of the load. Whatever is not exactly known goes on
@@ -13,17 +15,26 @@ import { operations } from './operations.ts';
 export function answerKnownRequests(parts: {
   readonly knownRequests: KnownRequests;
   readonly authenticate: Authenticate;
+  readonly workflowOrigins: WorkflowOrigins;
 }): RequestHandler {
-  const { knownRequests, authenticate } = parts;
+  const { knownRequests, authenticate, workflowOrigins } = parts;
+
+  /** Whoever sends a workflow's very request knows what it may know; others must be known themselves. */
+  async function maySee({ headers }: Request, { request, namespace }: Execution, notes: AnswerNotes): Promise<boolean> {
+    if (request.origin !== undefined && typeof workflowOrigins === 'object') return true;
+    const caller = await authenticate(headers);
+    notes.caller = caller.name;
+    return await caller.may('create', namespace);
+  }
+
   return async (req, res, next) => {
     if (req.method !== 'PUT' || !knownRequests.knows(req.url)) return next();
     const notes = notesOf(res);
     notes.route = operations.putExecution.path;
-    const caller = await authenticate(req.headers);
-    notes.caller = caller.name;
     notes.body = await readJsonBytes(req);
     const known = knownRequests.find(req.url, notes.body);
-    if (known === undefined || !(await caller.may('create', known.execution.namespace))) return next();
+    if (known === undefined || !(await maySee(req, known.execution, notes))) return next();
+    told(workflowOrigins, known.execution);
     sendJsonText(res, 200, known.answer);
   };
 }

@@ -11,7 +11,7 @@ import { actionHandlers } from './actions.ts';
 import { requireAllowedHost } from './allowed-hosts.ts';
 import { sendJson } from './answer.ts';
 import { answerKnownRequests } from './answer-known-requests.ts';
-import type { Authenticate, Caller } from './authenticate.ts';
+import { type Authenticate, nobody } from './authenticate.ts';
 import { ClientGone } from './body.ts';
 import { createEventStreams } from './event-streams.ts';
 import { eventHandlers } from './events.ts';
@@ -29,6 +29,7 @@ import { type Operation, type OperationId, operations } from './operations.ts';
 import { writeProblem } from './problem.ts';
 import { Query } from './query.ts';
 import { stepHandlers } from './steps.ts';
+import type { WorkflowOrigins } from './workflow-origins.ts';
 
 export interface HttpDependencies {
   readonly engine: Engine;
@@ -40,8 +41,7 @@ export interface HttpDependencies {
   readonly ready: () => true | string;
   /** The executor's own namespace: where executions belong that name none. */
   readonly ownNamespace: string;
-  /** Whether a workflow origin is taken at its word: only where this machine alone can reach the server. */
-  readonly allowWorkflowOrigins: boolean;
+  readonly workflowOrigins: WorkflowOrigins;
   /** Names that the Host header may give, without port; undefined: any. */
   readonly allowedHosts: readonly string[] | undefined;
   readonly metrics: Registry;
@@ -72,7 +72,7 @@ export interface HttpApp {
 
 /** Builds the API without listening. */
 export function createApp(dependencies: HttpDependencies): HttpApp {
-  const { engine, store, log, clock, ownNamespace, allowWorkflowOrigins, allowedHosts } = dependencies;
+  const { engine, store, log, clock, ownNamespace, workflowOrigins, allowedHosts } = dependencies;
   const { authenticate, metrics: registry } = dependencies;
   const bounds = { ...defaultBounds, ...dependencies.bounds };
   const changes = new ExecutionChanges(store);
@@ -83,7 +83,7 @@ export function createApp(dependencies: HttpDependencies): HttpApp {
   let isDraining = false;
 
   const handlers: Handlers = {
-    ...executionHandlers({ engine, store, knownRequests, longPolls, ownNamespace, allowWorkflowOrigins }),
+    ...executionHandlers({ engine, store, knownRequests, longPolls, ownNamespace, workflowOrigins }),
     ...listHandlers({ store, ownNamespace }),
     ...actionHandlers({ engine, ownNamespace }),
     ...eventHandlers({ eventStreams, ownNamespace }),
@@ -101,7 +101,7 @@ export function createApp(dependencies: HttpDependencies): HttpApp {
   app.set('x-powered-by', false);
 
   const observe = observeRequests({ metrics, log });
-  const answerKnown = answerKnownRequests({ knownRequests, authenticate });
+  const answerKnown = answerKnownRequests({ knownRequests, authenticate, workflowOrigins });
   // One layer for all: each costs every request.
   app.use((req, res, next) => {
     observe(req, res);
@@ -138,8 +138,6 @@ export function createApp(dependencies: HttpDependencies): HttpApp {
 
 const operationsByPath = Map.groupBy(Object.entries(operations) as [OperationId, Operation][], ([, { path }]) => path);
 
-/** For calls that are open to everybody. */
-const nobody: Caller = { name: 'nobody', namespaces: [], may: () => false };
 const noQuery = new Query('', []);
 
 function route(operation: Operation, handle: Handler, authenticate: Authenticate): RequestHandler {
@@ -147,10 +145,14 @@ function route(operation: Operation, handle: Handler, authenticate: Authenticate
   return async (req, res) => {
     const notes = notesOf(res);
     notes.route = operation.path;
-    if (operation.access === 'everybody') return await handle({ req, res, caller: nobody, query: noQuery });
-    const caller = await authenticate(req.headers);
-    notes.caller = caller.name;
-    await handle({ req, res, caller, query: new Query(req.url, names) });
+    const identify = async () => {
+      const caller = await authenticate(req.headers);
+      notes.caller = caller.name;
+      return caller;
+    };
+    const caller = operation.access === 'callers' ? await identify() : nobody;
+    const query = operation.access === 'everybody' ? noQuery : new Query(req.url, names);
+    await handle({ req, res, caller, identify, query });
   };
 }
 

@@ -6,7 +6,7 @@ import type { ExecutionStore } from '../core/store.ts';
 import { parseDurationMs } from '../core/time.ts';
 import type { Engine } from '../engine/engine.ts';
 import { notFound, sendJson, sendJsonText, setLocation, toAnswer } from './answer.ts';
-import { requireMay } from './authenticate.ts';
+import { requireMay, workflow } from './authenticate.ts';
 import { parseJsonObject, readJsonBytes } from './body.ts';
 import type { Exchange, Handlers } from './handlers.ts';
 import type { KnownRequests } from './known-requests.ts';
@@ -14,6 +14,7 @@ import type { LongPolls } from './long-poll.ts';
 import { notesOf } from './observe.ts';
 import { idOfKey, randomId } from './own-ids.ts';
 import { idOf, keyOf, namespaceOfBody } from './request-key.ts';
+import { told, type WorkflowOrigins } from './workflow-origins.ts';
 
 /** Creating and reading one execution. */
 export function executionHandlers(parts: {
@@ -22,44 +23,47 @@ export function executionHandlers(parts: {
   readonly knownRequests: KnownRequests;
   readonly longPolls: LongPolls;
   readonly ownNamespace: string;
-  readonly allowWorkflowOrigins: boolean;
+  readonly workflowOrigins: WorkflowOrigins;
 }): Pick<Handlers, 'putExecution' | 'postExecution' | 'getExecution'> {
-  const { engine, store, knownRequests, longPolls, ownNamespace, allowWorkflowOrigins } = parts;
+  const { engine, store, knownRequests, longPolls, ownNamespace, workflowOrigins } = parts;
 
-  /** The namespace in which the caller may create what the body asks for. */
-  async function admit({ caller, query }: Exchange, body: JsonObject): Promise<string> {
-    if (body.origin !== undefined && !allowWorkflowOrigins) {
+  /** The namespace in which to create what the body asks for, and in whose name. */
+  async function admit({ identify, query }: Exchange, body: JsonObject) {
+    if (body.origin !== undefined && workflowOrigins === 'refused') {
       throw new Problem('origin-not-supported', 'this server cannot prove a workflow origin; leave out `origin`');
     }
     const namespace = namespaceOfBody(body, query, ownNamespace);
+    if (body.origin !== undefined && workflowOrigins !== 'trusted') return { namespace, caller: workflow.name };
+    const caller = await identify();
     await requireMay(caller, 'create', namespace);
-    return namespace;
+    return { namespace, caller: caller.name };
   }
 
   async function putExecution(exchange: Exchange): Promise<void> {
-    const { req, res, caller } = exchange;
+    const { req, res } = exchange;
     const id = idOf(req);
     if (id.startsWith(ownIdPrefix)) {
       throw new Problem('invalid-id', `ids that begin with ${ownIdPrefix} are made by the server; POST /v1/executions`);
     }
     const bytes = notesOf(res).body ?? (await readJsonBytes(req));
     const body = parseJsonObject(bytes);
-    const key = { id, namespace: await admit(exchange, body) };
+    const { namespace, caller } = await admit(exchange, body);
+    const key = { id, namespace };
     const accepted = await knownRequests.remember({ key, url: req.url, body: bytes }, () =>
-      engine.accept({ ...key, body, caller: caller.name }),
+      engine.accept({ ...key, body, caller }),
     );
     if (accepted.created) setLocation(res, key);
+    told(workflowOrigins, accepted.execution);
     sendJsonText(res, accepted.created ? 201 : 200, accepted.answer);
   }
 
   async function postExecution(exchange: Exchange): Promise<void> {
-    const { req, res, caller } = exchange;
+    const { req, res } = exchange;
     const idempotencyKey = req.get('idempotency-key');
     const body = parseJsonObject(await readJsonBytes(req));
-    const namespace = await admit(exchange, body);
-    const id =
-      idempotencyKey === undefined ? randomId() : idOfKey({ namespace, caller: caller.name, key: idempotencyKey });
-    const { created, execution } = await engine.accept({ namespace, id, body, caller: caller.name });
+    const { namespace, caller } = await admit(exchange, body);
+    const id = idempotencyKey === undefined ? randomId() : idOfKey({ namespace, caller, key: idempotencyKey });
+    const { created, execution } = await engine.accept({ namespace, id, body, caller });
     setLocation(res, execution);
     sendJson(res, created ? 201 : 200, toAnswer(execution));
   }

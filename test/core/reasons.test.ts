@@ -24,7 +24,7 @@ test('reasons stand in the order of the alphabet, so that a new one has its plac
   assert.deepEqual(names, names.toSorted());
 });
 
-test('only a cancelled execution was cancelled', () => {
+test('cancelled is what somebody or something else made an end of, and nothing that went wrong', () => {
   const cancelling = (Object.keys(reasons) as Reason[]).filter((reason) => finalStateOf(reason) === 'cancelled');
-  assert.deepEqual(cancelling, ['Cancelled']);
+  assert.deepEqual(cancelling, ['Cancelled', 'OriginGone', 'Superseded']);
 });

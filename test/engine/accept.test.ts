@@ -230,12 +230,12 @@ test('a retry is a new execution of the same request; asked twice while it runs,
 test("a workflow's execution is not retried here: the problem names the command", async (t) => {
   const bench = await openWorkbench({ steps: [toyStep(done)] });
   t.after(bench.close);
-  const origin = { kind: 'Application', namespace: 'shop', name: 'web', step: 'smoke', sessionID: 'one' };
+  const origin = { kind: 'Application', namespace: 'default', name: 'web', step: 'smoke', sessionID: 'one' };
   await bench.submit('one', {}, { origin });
   await bench.ended('one');
   const problem = await problemOf(bench.engine.retry({ namespace: 'default', id: 'one' }, 'tester'));
   assert.equal(problem.code, 'origin-owned');
-  assert.match(problem.message, /vela workflow restart web -n shop/);
+  assert.match(problem.message, /vela workflow restart web -n default/);
 });
 
 test('a retry of a long id stays a DNS label', async (t) => {

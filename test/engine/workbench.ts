@@ -1,10 +1,12 @@
 import { type TSchema, Type } from '@sinclair/typebox';
 import pino from 'pino';
 import { Registry } from 'prom-client';
+import type { ChangeGate } from '../../src/core/change-gate.ts';
 import type { AnyConnectionType, ConnectionSettings } from '../../src/core/connection.ts';
 import type { Effect } from '../../src/core/effect.ts';
 import { type Execution, isFinal } from '../../src/core/execution.ts';
-import type { JsonObject } from '../../src/core/json.ts';
+import type { Json, JsonObject } from '../../src/core/json.ts';
+import type { Origins } from '../../src/core/origin.ts';
 import type { ReadyGate } from '../../src/core/ready-gate.ts';
 import type { SignalSource } from '../../src/core/signal.ts';
 import { defineStep, type Outcome, type Step, type StepContext } from '../../src/core/step.ts';
@@ -43,6 +45,9 @@ export interface WorkbenchOptions {
   readonly steps: readonly Step[];
   /** Default: everything is ready. */
   readonly readyGate?: ReadyGate;
+  /** Default: sees the key, and nothing else. */
+  readonly changeGate?: ChangeGate;
+  readonly origins?: Origins;
   readonly sources?: readonly SignalSource[];
   readonly connectionTypes?: readonly AnyConnectionType[];
   readonly connections?: readonly ConnectionSettings[];
@@ -56,6 +61,12 @@ export interface WorkbenchOptions {
 
 const openGate: ReadyGate = { check: () => [], uses: () => [], advance: async () => 'ready' };
 
+const keyGate: ChangeGate = {
+  check: () => [],
+  uses: () => [],
+  look: async (_context, { key = null }) => ({ seen: { evidence: key as Json, value: key as Json } }),
+};
+
 /** A real engine on a real store, on a clock that the test moves. */
 export async function openWorkbench(options: WorkbenchOptions) {
   const clock = options.clock ?? new ManualClock();
@@ -66,6 +77,8 @@ export async function openWorkbench(options: WorkbenchOptions) {
     store,
     steps: options.steps,
     readyGate: options.readyGate ?? openGate,
+    changeGate: options.changeGate ?? keyGate,
+    origins: options.origins,
     sources: options.sources ?? [],
     connectionTypes: options.connectionTypes ?? [],
     connections: options.connections ?? [],

@@ -1,4 +1,4 @@
-import type { Clock, EpochMs } from '../core/time.ts';
+import type { Clock, EpochMs } from './time.ts';
 
 /** What the schedule writes into the things it holds, so that moving one needs no search. */
 export interface Scheduled {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { Schedule, type Scheduled } from '../../src/engine/schedule.ts';
+import { Schedule, type Scheduled } from '../../src/core/schedule.ts';
 import { ManualClock } from '../support/manual-clock.ts';
 import { chooseSeed, seededRandom } from '../support/seeded-random.ts';
 
