@@ -116,6 +116,8 @@ export interface ExecutionStatus {
   readonly outputs: JsonObject;
   readonly startedAt?: EpochMs;
   readonly finishedAt?: EpochMs;
+  /** The incarnation of a process that advances it, where several share the store; see Holding. */
+  readonly holder?: string;
   /** Advances that threw. */
   readonly attempts: number;
   readonly stop?: Stop;

@@ -12,6 +12,8 @@ export interface UnfinishedEntry extends ExecutionKey {
   /** An effect was sent, or may have been, and nothing is known of it yet. */
   readonly hasOpenEffect: boolean;
   readonly isStopped: boolean;
+  /** `status.holder`; only of a store that several processes share. */
+  readonly holder?: string;
 }
 
 export interface ListFilter {

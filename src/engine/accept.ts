@@ -153,7 +153,8 @@ function checkedTimeoutMs(text: string): number {
   return timeoutMs;
 }
 
-function assertNone(mistakes: readonly InputMistake[]): void {
+/** Throws a Problem that names all of them, where there are any. */
+export function assertNone(mistakes: readonly InputMistake[]): void {
   if (mistakes.length === 0) return;
   const text = mistakes.map(({ path, message }) => `${path === '' ? 'the body' : path} ${message}`).join('; ');
   throw new Problem('invalid-parameters', text, { mistakes });

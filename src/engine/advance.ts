@@ -9,6 +9,7 @@ import {
   keyText,
   type Stop,
 } from '../core/execution.ts';
+import type { Holding } from '../core/holding.ts';
 import type { Json, JsonObject } from '../core/json.ts';
 import { limits } from '../core/limits.ts';
 import type { OriginEnd } from '../core/origin.ts';
@@ -20,10 +21,11 @@ import { type Clock, type EpochMs, formatDurationMs } from '../core/time.ts';
 import { type AdmissionParts, admit, type NotAdmitted, stopped } from './admission.ts';
 import { backoffMs } from './backoff.ts';
 import { runEffect } from './effects.ts';
-import { AdvanceOver, ExecutionLost, Journal } from './journal.ts';
+import { AdvanceOver, ExecutionLost, HoldLost, Journal } from './journal.ts';
 import type { EngineMetrics } from './metrics.ts';
 import { checkedOutcome } from './outcome.ts';
 import { runProgress } from './progress.ts';
+import { heldOf } from './shares.ts';
 import { shortText } from './short-text.ts';
 import { createStop } from './stop.ts';
 import type { Turn, Turns } from './turns.ts';
@@ -36,6 +38,8 @@ const looksInVain = 8;
 export interface AdvanceParts extends AdmissionParts {
   readonly steps: ReadonlyMap<string, Step>;
   readonly unproven: Unproven;
+  /** Absent where no other process shares the store. */
+  readonly holding: Holding | undefined;
   readonly clock: Clock;
   readonly log: Logger;
   readonly metrics: EngineMetrics;
@@ -53,8 +57,14 @@ export async function takeTurn(turns: Turns, turn: Turn, parts: AdvanceParts): P
       parts.unproven.delete(turn);
       return turns.forget(turn);
     }
+    const { holding } = parts;
+    const since = holding === undefined ? 0 : holding.claim(heldOf(execution));
+    if (since === undefined) return turns.forget(turn);
+    if (since > clock.now()) return turns.wait(turn, since, []);
     await new Advance(execution, turn, parts).run(turns);
   } catch (error) {
+    // Looked at again in the name that this process takes next, if it is still this one's to advance.
+    if (error instanceof HoldLost) return turns.wait(turn, clock.now(), []);
     if (error instanceof ExecutionLost) {
       log.warn({ execution: keyText(turn), err: error }, 'the execution ended or vanished while it was advanced');
       return turns.forget(turn);

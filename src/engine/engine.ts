@@ -3,6 +3,7 @@ import type { Registry } from 'prom-client';
 import type { ChangeGate } from '../core/change-gate.ts';
 import type { AnyConnectionType, ConnectionSettings, ProviderTools } from '../core/connection.ts';
 import { type Execution, type ExecutionKey, isFinal, type Stop } from '../core/execution.ts';
+import type { Holding } from '../core/holding.ts';
 import { digestOf, isJsonObject, type Json, type JsonObject } from '../core/json.ts';
 import { limits } from '../core/limits.ts';
 import type { Origins } from '../core/origin.ts';
@@ -16,9 +17,9 @@ import { type AdvanceParts, takeTurn } from './advance.ts';
 import { Connections } from './connections.ts';
 import { EndedExecutions } from './ended-executions.ts';
 import { createEngineMetrics } from './metrics.ts';
-import { recover } from './recover.ts';
 import { startRetention } from './retention.ts';
 import { retryId } from './retry-id.ts';
+import { Shares } from './shares.ts';
 import { storeStop } from './stop.ts';
 import { Turns } from './turns.ts';
 import { Unproven } from './unproven.ts';
@@ -58,6 +59,8 @@ export interface EngineOptions {
   readonly changeGate: ChangeGate;
   /** Proves and follows workflow origins; without it they are taken at their word. */
   readonly origins?: Origins | undefined;
+  /** Shares the executions out among the processes of one store; without it all are this one's. */
+  readonly holding?: Holding | undefined;
   readonly sources: readonly SignalSource[];
   readonly connectionTypes: readonly AnyConnectionType[];
   readonly connections: readonly ConnectionSettings[];
@@ -76,7 +79,7 @@ export function createEngine(options: EngineOptions): Engine {
   const { clock } = tools;
   const steps = new Map(options.steps.map((step) => [step.name, step]));
   const connections = new Connections({ settings: options.connections, types: options.connectionTypes, tools });
-  const { readyGate, changeGate, origins } = options;
+  const { readyGate, changeGate, origins, holding } = options;
   const catalogue = { steps, connections, readyGate, changeGate, areOriginsProven: origins !== undefined };
   const closing = new AbortController();
   const ended = new EndedExecutions(store);
@@ -100,6 +103,7 @@ export function createEngine(options: EngineOptions): Engine {
     readyGate,
     changeGate,
     origins,
+    holding,
     unproven,
     connections,
     raise: (key) => turns.raise(key),
@@ -109,6 +113,7 @@ export function createEngine(options: EngineOptions): Engine {
     random,
     closing: closing.signal,
   };
+  const shares = new Shares({ store, turns, clock, log, random, holding });
   let stopRetention = () => {};
 
   async function found(key: ExecutionKey): Promise<Execution> {
@@ -124,8 +129,7 @@ export function createEngine(options: EngineOptions): Engine {
       await contest(submission, execution);
     }
     // Also one that stands there: its creation may have been recorded although the store said that it failed.
-    const { deadline, createdAt, status } = execution;
-    if (!isFinal(status.state)) turns.add(execution, { deadline, at: createdAt, signals: [] });
+    shares.take(execution);
     return { created, execution };
   }
 
@@ -228,7 +232,7 @@ export function createEngine(options: EngineOptions): Engine {
       );
     },
     async recover() {
-      await recover(store, turns, clock, random);
+      await shares.open();
     },
     start() {
       turns.start();
@@ -237,6 +241,7 @@ export function createEngine(options: EngineOptions): Engine {
     async close() {
       stopRetention();
       closing.abort();
+      shares.close();
       await turns.close();
       ended.close();
       await connections.close();

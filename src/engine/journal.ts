@@ -1,10 +1,19 @@
 import type { Logger } from 'pino';
 import { type EffectRecord, type Execution, type ExecutionStatus, isFinal } from '../core/execution.ts';
+import type { Holding } from '../core/holding.ts';
 import { ExecutionMissing, type ExecutionStore, VersionConflict } from '../core/store.ts';
 import type { Clock } from '../core/time.ts';
 
-/** The execution has ended or gone while it was advanced: whatever is still to be written has no place any more. */
+/** The execution has ended, gone, or gone to another process while it was advanced: what is still to be written has no place. */
 export class ExecutionLost extends Error {}
+
+/** The incarnation in whose name this advance began may be dead to the others: nothing more is written or sent in that name. */
+export class HoldLost extends Error {
+  constructor() {
+    super('the lease of this process has lapsed');
+    this.name = 'HoldLost';
+  }
+}
 
 /** The advance is over (it took too long, or the process is closing): nothing more is begun in its name. */
 export class AdvanceOver extends Error {
@@ -20,6 +29,8 @@ export interface JournalOptions {
   readonly log: Logger;
   /** Aborts when the process stops: then a store that fails is not waited for any longer. */
   readonly closing: AbortSignal;
+  /** Absent where no other process shares the store. */
+  readonly holding: Holding | undefined;
 }
 
 const firstRetryMs = 50;
@@ -31,6 +42,8 @@ const longestRetryMs = 5_000;
  */
 export class Journal {
   readonly #options: JournalOptions;
+  /** In whose name this advance writes, from its beginning to its end. */
+  readonly #holder: string | undefined;
   #stored: Execution;
   #status: ExecutionStatus;
   #writes: Promise<unknown> = Promise.resolve();
@@ -40,6 +53,7 @@ export class Journal {
     this.#stored = execution;
     this.#status = execution.status;
     this.#options = options;
+    this.#holder = options.holding?.holder;
   }
 
   /** As stored, but with what this advance has learned since. */
@@ -57,7 +71,7 @@ export class Journal {
   }
 
   get isOver(): boolean {
-    return this.#over || this.#options.closing.aborted;
+    return this.#over || this.#options.closing.aborted || this.#isHoldLost;
   }
 
   /** Nothing new is begun from here on; results that come in are still kept. */
@@ -113,8 +127,9 @@ export class Journal {
       const before = this.#status;
       const next = change(before);
       if (next === undefined) return false;
+      if (this.#isHoldLost) throw new HoldLost();
       try {
-        this.#stored = await this.#options.store.update(this.#stored, this.#stored.version, next);
+        this.#stored = await this.#options.store.update(this.#stored, this.#stored.version, this.#signed(next));
         // A result may have been noted while the write was under way: it stays for the next one.
         this.#status = this.#status === before ? this.#stored.status : (change(this.#status) ?? this.#status);
         return true;
@@ -130,10 +145,23 @@ export class Journal {
     const stored = await this.#options.store.get(this.#stored);
     if (stored === undefined) throw new ExecutionLost('the record is gone');
     if (isFinal(stored.status.state)) throw new ExecutionLost('somebody else has ended it');
+    const { holder } = stored.status;
+    if (holder !== this.#stored.status.holder && holder !== this.#holder) {
+      throw new ExecutionLost(`${holder} advances it now`);
+    }
     this.#stored = stored;
     const { stop } = stored.status;
     // One of ours stays: the step has been told of it, and what undoes has its time from it.
     if (stop !== undefined) this.note((status) => ({ stop, ...status }));
+  }
+
+  get #isHoldLost(): boolean {
+    const { holding } = this.#options;
+    return holding !== undefined && (this.#holder === undefined || !holding.isAlive(this.#holder));
+  }
+
+  #signed(status: ExecutionStatus): ExecutionStatus {
+    return this.#holder === undefined ? status : { ...status, holder: this.#holder };
   }
 
   /** A full disk or an API server that restarts passes; what we know must not be lost to it. */

@@ -13,6 +13,8 @@ export interface Turn extends ExecutionKey, Scheduled {
   phase: 'idle' | 'queued' | 'advancing';
   /** Raised while advancing: it goes again right after. */
   again: boolean;
+  /** raiseOnce was heard. */
+  isAlerted: boolean;
   /** Advances in a row that threw; decides the backoff. Forgotten by a restart. */
   failures: number;
   subscriptions: Map<string, Release> | undefined;
@@ -72,12 +74,25 @@ export class Turns {
       position: -1,
       phase: 'idle',
       again: false,
+      isAlerted: false,
       failures: 0,
       subscriptions: undefined,
     };
     this.#turns.set(text, turn);
     this.#schedule.set(turn, details.at);
     this.#subscribe(turn, details.signals);
+  }
+
+  has(key: ExecutionKey): boolean {
+    return this.#turns.has(keyText(key));
+  }
+
+  /** For what is told again and again until it is dealt with, such as a stop: only the first time counts. */
+  raiseOnce(key: ExecutionKey): void {
+    const turn = this.#turns.get(keyText(key));
+    if (turn === undefined || turn.isAlerted) return;
+    turn.isAlerted = true;
+    this.#raise(turn);
   }
 
   /** Something happened that this execution should look at. Unknown keys are none of ours, or have ended. */

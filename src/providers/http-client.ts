@@ -13,6 +13,8 @@ export const httpErrorCodes = {
   invalidRequest: 'INVALID_REQUEST',
   /** Link-local or metadata. */
   forbiddenAddress: 'FORBIDDEN_ADDRESS',
+  /** This process may not speak for its executions any more. */
+  notAllowedNow: 'NOT_ALLOWED_NOW',
 } as const;
 
 export interface HttpClientOptions {
@@ -21,6 +23,8 @@ export interface HttpClientOptions {
   readonly connectTimeoutMs?: number;
   /** Further requests to one origin wait for a free connection; the wait counts as part of their timeout. */
   readonly connectionsPerOrigin?: number;
+  /** Asked once connected, right before the first byte. False: it is not sent. Default: always true. */
+  readonly maySend?: () => boolean;
 }
 
 export interface HttpClient {
@@ -41,7 +45,7 @@ export function createHttpFetch(options: HttpClientOptions): HttpClient {
       agent ??= openAgent(options);
       const opened = await agent;
       return await new Promise((resolve, reject) => {
-        new Exchange(request, resolve, reject).start(opened, options.userAgent);
+        new Exchange(request, resolve, reject).start(opened, options);
       });
     },
     async close() {
@@ -74,6 +78,7 @@ class Exchange implements Dispatcher.DispatchHandler {
   #bytes = 0;
   #status = 0;
   #headers: Record<string, string> = {};
+  #maySend = () => true;
   #controller: Dispatcher.DispatchController | undefined;
   #settled = false;
   #timer: NodeJS.Timeout | undefined;
@@ -84,7 +89,8 @@ class Exchange implements Dispatcher.DispatchHandler {
     this.#reject = reject;
   }
 
-  start(agent: Agent, userAgent: string): void {
+  start(agent: Agent, { userAgent, maySend = () => true }: HttpClientOptions): void {
+    this.#maySend = maySend;
     const { method, headers = {}, body, timeoutMs, signal } = this.#request;
     try {
       const url = URL.parse(String(this.#request.url));
@@ -114,6 +120,7 @@ class Exchange implements Dispatcher.DispatchHandler {
   }
 
   onRequestStart(controller: Dispatcher.DispatchController): void {
+    if (!this.#maySend()) this.#fail(httpErrorCodes.notAllowedNow, 'not sent: the lease of this process has lapsed');
     // Already given up as certainly not sent: this keeps the promise.
     if (this.#settled) controller.abort(new Error('given up before it was sent'));
     else this.#controller = controller;
