@@ -1,10 +1,12 @@
 import { basename, dirname, join, resolve } from 'node:path';
+import { type ConnectionList, clusterConnection } from './config/cluster-connection.ts';
 import { type CredentialPath, readConnections } from './config/connections.ts';
 import { type Environment, serviceAccountFolder, variable } from './config/environment.ts';
 import { CredentialError, fileCredential } from './config/file-credential.ts';
+import { type KubeVelaSettings, readKubeVela, type StepNames } from './config/kubevela.ts';
 import { MistakeList } from './config/mistake-list.ts';
 import { readTextFile, UnreadableFile } from './config/read-text-file.ts';
-import { type logLevels, SettingsSchema } from './config/settings-schema.ts';
+import { KubernetesAuthSchema, KubeVelaSchema, type logLevels, SettingsSchema } from './config/settings-schema.ts';
 import { parseYaml } from './config/yaml-source.ts';
 import type { AnyConnectionType, ConnectionSettings } from './core/connection.ts';
 import { isJsonObject } from './core/json.ts';
@@ -21,7 +23,14 @@ export interface Config {
   /** The executor's own: the pod's, or `default` outside a cluster. */
   readonly namespace: string;
   readonly server: ListenAddress;
-  readonly auth: { readonly tokensFile?: string };
+  /** None of them: whoever reaches the server may do all. */
+  readonly auth: {
+    readonly tokensFile?: string;
+    /** Tokens of the cluster of this connection; absent: of the cluster of the default kubeconfig, which is a pod's own. */
+    readonly kubernetes?: { readonly connection?: string };
+  };
+  /** Absent: nothing here can prove the origin of a request. */
+  readonly kubevela?: KubeVelaSettings;
   /** `path` may be `:memory:`. */
   readonly store: { readonly type: 'sqlite'; readonly path: string };
   readonly retention: { readonly finishedMs: number };
@@ -35,6 +44,7 @@ export interface ConfigSources {
   readonly env?: Environment;
   readonly cwd: string;
   readonly connectionTypes: readonly AnyConnectionType[];
+  readonly steps: StepNames;
   /** Where a pod's namespace and token are; only tests have another one. */
   readonly podFolder?: string;
 }
@@ -61,7 +71,7 @@ const shortestRetentionMs = 24 * 3_600_000;
 
 /** Reads `--config`, AFTERSYNC_CONFIG or `./aftersync.yaml`; with none of them all is default. Throws ConfigError. */
 export async function loadConfig(sources: ConfigSources): Promise<Config> {
-  const { env = process.env, cwd, connectionTypes, podFolder = serviceAccountFolder } = sources;
+  const { env = process.env, cwd, connectionTypes, steps, podFolder = serviceAccountFolder } = sources;
   const file = await findFile(sources.path ?? variable(env, 'AFTERSYNC_CONFIG'), cwd);
   const source = parseYaml(file?.name ?? defaultFile, file?.text ?? '');
   const mistakes = new MistakeList(source);
@@ -79,7 +89,10 @@ export async function loadConfig(sources: ConfigSources): Promise<Config> {
   });
   const tokensFile = textAt(settings, 'auth', 'tokensFile');
   const tokens = tokensFile === undefined ? [] : [{ pointer: '/auth/tokensFile', path: resolve(folder, tokensFile) }];
-  const server = checkedAddress(settings, mistakes);
+  const list = { connections, types: connectionTypes, mistakes };
+  const kubernetes = checkedKubernetesAuth(settings, list);
+  const kubevela = checkedKubeVela(settings, steps, list);
+  const server = checkedAddress(settings, tokens.length > 0 || kubernetes !== undefined, mistakes);
   const finishedMs = checkedRetention(settings, mistakes);
   await checkCredentials([...tokens, ...credentialPaths], mistakes);
   if (!fits(SettingsSchema, settings) || server === undefined || finishedMs === undefined || mistakes.count > 0) {
@@ -89,7 +102,11 @@ export async function loadConfig(sources: ConfigSources): Promise<Config> {
     ...(file !== undefined && { file: file.name }),
     namespace,
     server,
-    auth: tokens[0] === undefined ? {} : { tokensFile: tokens[0].path },
+    auth: {
+      ...(tokens[0] !== undefined && { tokensFile: tokens[0].path }),
+      ...(kubernetes !== undefined && { kubernetes }),
+    },
+    ...(kubevela !== undefined && { kubevela }),
     store: { type: 'sqlite', path: storePath(settings.store?.path, { folder, cwd }) },
     retention: { finishedMs },
     log: { level: settings.log?.level ?? 'info' },
@@ -135,7 +152,20 @@ function listOfConnections(settings: unknown): readonly unknown[] {
   return isJsonObject(settings) && Array.isArray(settings.connections) ? settings.connections : [];
 }
 
-function checkedAddress(settings: unknown, mistakes: MistakeList): ListenAddress | undefined {
+function checkedKubernetesAuth(settings: unknown, list: ConnectionList): Config['auth']['kubernetes'] {
+  const given = isJsonObject(settings) && isJsonObject(settings.auth) ? settings.auth.kubernetes : undefined;
+  if (given === undefined || given === false || !fits(KubernetesAuthSchema, given)) return undefined;
+  const named = given === true ? undefined : given.connection;
+  const connection = clusterConnection({ named, pointer: '/auth/kubernetes', isRequired: false }, list);
+  return connection === undefined ? {} : { connection };
+}
+
+function checkedKubeVela(settings: unknown, steps: StepNames, list: ConnectionList): KubeVelaSettings | undefined {
+  const section: unknown = isJsonObject(settings) ? settings.kubevela : undefined;
+  return section === undefined || !fits(KubeVelaSchema, section) ? undefined : readKubeVela(section, steps, list);
+}
+
+function checkedAddress(settings: unknown, hasCallers: boolean, mistakes: MistakeList): ListenAddress | undefined {
   const text = textAt(settings, 'server', 'address') ?? defaultAddress;
   const address = parseListenAddress(text);
   if (address === undefined) {
@@ -143,11 +173,11 @@ function checkedAddress(settings: unknown, mistakes: MistakeList): ListenAddress
       '/server/address',
       `expected an address such as 127.0.0.1:8080 or [::1]:8080, found ${JSON.stringify(text)}`,
     );
-  } else if (!isLoopbackHost(address.host) && textAt(settings, 'auth', 'tokensFile') === undefined) {
+  } else if (!isLoopbackHost(address.host) && !hasCallers) {
     mistakes.add(
       '/server/address',
       `expected a loopback address as long as callers need no credential, found ${JSON.stringify(text)}; ` +
-        'set auth.tokensFile to serve others',
+        'set auth.kubernetes or auth.tokensFile to serve others',
     );
   }
   return address;

@@ -19,6 +19,13 @@ const forge = defineConnectionType({
   allow: ['repositories'],
   open: () => ({}),
 }) as AnyConnectionType;
+const cluster = defineConnectionType({
+  type: 'cluster',
+  family: 'kubernetes',
+  options: Type.Object({}),
+  allow: [],
+  open: () => ({}),
+}) as AnyConnectionType;
 const edge = defineConnectionType({
   type: 'edge',
   family: 'cdn',
@@ -47,7 +54,8 @@ function load(overrides: Partial<Parameters<typeof loadConfig>[0]> = {}): Promis
   return loadConfig({
     env: {},
     cwd: folder,
-    connectionTypes: [forge, edge],
+    connectionTypes: [forge, edge, cluster],
+    steps: [{ name: 'dispatch', authority: ['/workflow', '/object/kind'] }, { name: 'purge' }],
     podFolder: join(folder, 'no-pod'),
     ...overrides,
   });
@@ -75,6 +83,11 @@ connections:
     type: forge
     auth: { tokenFile: token }
 `;
+
+/** Connections to clusters, of which none is the default. */
+function clusters(...names: readonly string[]): string {
+  return `\nconnections: [${names.map((name) => `{ name: ${name}, type: cluster }`).join(', ')}]`;
+}
 
 /** Ten anchors, each of nine uses of the one before: 9¹⁰ texts if it were written out. */
 function aliasBomb(): string {
@@ -157,7 +170,7 @@ describe('each mistake names file, line, column, key, what was expected and what
     [
       'an address for all without authentication',
       'server:\n  address: 0.0.0.0:8080',
-      'c.yaml:2:12: server.address: expected a loopback address as long as callers need no credential, found "0.0.0.0:8080"; set auth.tokensFile to serve others',
+      'c.yaml:2:12: server.address: expected a loopback address as long as callers need no credential, found "0.0.0.0:8080"; set auth.kubernetes or auth.tokensFile to serve others',
     ],
     [
       'tokens that are not there',
@@ -173,6 +186,82 @@ describe('each mistake names file, line, column, key, what was expected and what
       'tokens that are a folder',
       'auth: { tokensFile: . }',
       'c.yaml:1:21: auth.tokensFile: expected a file with a credential at <folder>, but it is a folder',
+    ],
+    [
+      'an address for all without authentication, whatever can be proven',
+      `server: { address: 0.0.0.0:80 }\nauth: { kubernetes: false }\nkubevela: {}${clusters('a')}`,
+      'c.yaml:1:20: server.address: expected a loopback address as long as callers need no credential, found "0.0.0.0:80"; set auth.kubernetes or auth.tokensFile to serve others',
+    ],
+    [
+      'callers of a cluster in another form',
+      'auth: { kubernetes: yes please }',
+      'c.yaml:1:21: auth.kubernetes: expected true, false or { connection: NAME }, found "yes please"',
+    ],
+    [
+      'callers of a cluster with a misspelled key',
+      'auth: { kubernetes: { conection: a } }',
+      'c.yaml:1:21: auth.kubernetes: expected true, false or { connection: NAME }, found an object',
+    ],
+    [
+      'callers of one of several clusters',
+      `auth: { kubernetes: true }${clusters('a', 'b')}`,
+      'c.yaml:1:21: auth.kubernetes: expected connection to name one of a, b, since none of them is the default',
+    ],
+    [
+      'callers of a cluster that is not there',
+      `auth: { kubernetes: { connection: prood } }${clusters('prod')}`,
+      'c.yaml:1:35: auth.kubernetes.connection: expected one of prod, found "prood"; did you mean prod?',
+    ],
+    [
+      'KubeVela in a connection that is no cluster',
+      `kubevela: { connection: github }${connection}`,
+      'c.yaml:1:25: kubevela.connection: expected a connection to a cluster, found "github", which is of type forge (c.yaml:3)',
+    ],
+    [
+      'KubeVela where no cluster is',
+      'kubevela: { connection: prod }',
+      'c.yaml:1:25: kubevela.connection: expected a connection to a cluster, found "prod", but connections has none to a cluster',
+    ],
+    [
+      'KubeVela without a cluster',
+      'kubevela: {}',
+      'c.yaml:1:11: kubevela: expected a connection to a cluster under connections, found none',
+    ],
+    [
+      'KubeVela in one of several clusters',
+      `kubevela: { definitions: [] }${clusters('a', 'b')}`,
+      'c.yaml:1:11: kubevela: expected connection to name one of a, b, since none of them is the default',
+    ],
+    [
+      'definitions of another form',
+      `kubevela: { definitions: [smoke, { type: Smoke@v1, step: purge }, { type: a, stp: purge }] }${clusters('a')}`,
+      'c.yaml:1:27: kubevela.definitions[0]: expected a definition, which is an object with type and step, found "smoke"',
+      'c.yaml:1:42: kubevela.definitions[1].type: expected the name of a step definition, without a version, found "Smoke@v1"',
+      'c.yaml:1:67: kubevela.definitions[2].step: is missing: expected the name of a step',
+      'c.yaml:1:78: kubevela.definitions[2].stp: is not a known key; did you mean step?',
+    ],
+    [
+      'definitions that are ours, that are there twice, or that wrap nothing',
+      `kubevela:
+  definitions:
+    - { type: purge, step: purge }
+    - { type: aftersync-purge, step: purge }
+    - { type: smoke-test, step: dispach }
+    - { type: smoke-test, step: dispatch }${clusters('a')}`,
+      `c.yaml:3:15: kubevela.definitions[0].type: expected a definition of your own, found "purge", which is aftersync's`,
+      `c.yaml:4:15: kubevela.definitions[1].type: expected a definition of your own, found "aftersync-purge", which is aftersync's`,
+      'c.yaml:5:33: kubevela.definitions[2].step: expected one of dispatch, purge, found "dispach"; did you mean dispatch?',
+      'c.yaml:6:15: kubevela.definitions[3].type: expected each type once, found "smoke-test" again; the first is at c.yaml:5:15',
+    ],
+    [
+      'fields that carry no authority',
+      `kubevela: { authorityFromInputs: [dispatch/workflows, 7] }${clusters('a')}`,
+      'c.yaml:1:55: kubevela.authorityFromInputs[1]: expected a field as STEP/FIELD, found 7',
+    ],
+    [
+      'fields that no step has',
+      `kubevela: { authorityFromInputs: [dispatch/workflows, dispatch/object/kind] }${clusters('a')}`,
+      'c.yaml:1:35: kubevela.authorityFromInputs[0]: expected one of dispatch/workflow, dispatch/object/kind, dispatch/onChange/connection, dispatch/onChange/object/apiVersion, dispatch/onChange/object/kind, dispatch/onChange/object/namespace, dispatch/onChange/object/cluster, dispatch/readyWhen/connection, dispatch/readyWhen/object/apiVersion, dispatch/readyWhen/object/kind, dispatch/readyWhen/object/namespace, dispatch/readyWhen/object/cluster, found "dispatch/workflows"; did you mean dispatch/workflow?',
     ],
     ['an unknown store', 'store: { type: etcd }', 'c.yaml:1:16: store.type: expected "sqlite", found "etcd"'],
     [
@@ -208,8 +297,8 @@ describe('each mistake names file, line, column, key, what was expected and what
     [
       'unknown connection types',
       'connections:\n  - { name: x, type: akamai }\n  - { name: y, type: forg }',
-      'c.yaml:2:22: connections[0].type: expected one of edge, forge, found "akamai"',
-      'c.yaml:3:22: connections[1].type: expected one of edge, forge, found "forg"; did you mean forge?',
+      'c.yaml:2:22: connections[0].type: expected one of cluster, edge, forge, found "akamai"',
+      'c.yaml:3:22: connections[1].type: expected one of cluster, edge, forge, found "forg"; did you mean forge?',
     ],
     [
       'a name with a space',
@@ -251,7 +340,7 @@ describe('each mistake names file, line, column, key, what was expected and what
       'a name twice, of which one connection is of unknown type',
       `${connection}  - name: github\n    type: akamai`,
       'c.yaml:6:11: connections[1].name: expected a name of its own, found "github" again; the first is at c.yaml:3:11',
-      'c.yaml:7:11: connections[1].type: expected one of edge, forge, found "akamai"',
+      'c.yaml:7:11: connections[1].type: expected one of cluster, edge, forge, found "akamai"',
     ],
     [
       'two defaults of a family',
@@ -347,7 +436,11 @@ describe('what is read:', () => {
   test('every key', async () => {
     const config = await loadText(`
 server: { address: "0.0.0.0:0" }
-auth: { tokensFile: ./token }
+auth: { tokensFile: ./token, kubernetes: { connection: prod } }
+kubevela:
+  connection: prod
+  definitions: [{ type: smoke-test, step: dispatch }]
+  authorityFromInputs: [dispatch/object/kind]
 store: { type: sqlite, path: state/a.db }
 retention: { finished: 30d }
 log: { level: error }
@@ -360,12 +453,18 @@ connections:
     sendTimeout: 1s
     allow: { namespaces: ["shop-*"], repositories: ["acme/*"] }
   - { name: edge, type: edge, endpoints: ["http://127.0.0.1:6081"], allow: { hosts: [www.example.com] } }
+  - { name: prod, type: cluster }
 `);
     assert.deepEqual(config, {
       file: 'c.yaml',
       namespace: 'default',
       server: { host: '0.0.0.0', port: 0 },
-      auth: { tokensFile: join(folder, 'token') },
+      auth: { tokensFile: join(folder, 'token'), kubernetes: { connection: 'prod' } },
+      kubevela: {
+        connection: 'prod',
+        definitions: [{ type: 'smoke-test', step: 'dispatch' }],
+        authorityFromInputs: ['dispatch/object/kind'],
+      },
       store: { type: 'sqlite', path: join(folder, 'state/a.db') },
       retention: { finishedMs: 30 * 24 * 3_600_000 },
       log: { level: 'error' },
@@ -381,7 +480,7 @@ connections:
             auth: { tokenFile: join(folder, 'token') },
             sendTimeout: '1s',
           },
-          place: 'c.yaml:8',
+          place: 'c.yaml:12',
         },
         {
           name: 'edge',
@@ -389,10 +488,40 @@ connections:
           allow: { namespaces: ['default'], hosts: ['www.example.com'] },
           isDefault: false,
           options: { endpoints: ['http://127.0.0.1:6081'] },
-          place: 'c.yaml:15',
+          place: 'c.yaml:19',
+        },
+        {
+          name: 'prod',
+          type: 'cluster',
+          allow: { namespaces: ['default'] },
+          isDefault: false,
+          options: {},
+          place: 'c.yaml:20',
         },
       ],
     });
+  });
+
+  test('a section that names no cluster means the only one or the default one', async () => {
+    const several = clusters('a', 'b').replace('{ name: b', '{ default: true, name: b');
+    for (const [text, name] of [
+      [clusters('a'), 'a'],
+      [several, 'b'],
+    ] as const) {
+      const { auth, kubevela } = await loadText(`auth: { kubernetes: true }\nkubevela: {}${text}`);
+      assert.deepEqual(auth, { kubernetes: { connection: name } });
+      assert.deepEqual(kubevela, { connection: name, definitions: [], authorityFromInputs: [] });
+    }
+    const { auth } = await loadText(`auth: { kubernetes: { connection: a } }${several}`);
+    assert.deepEqual(auth, { kubernetes: { connection: 'a' } });
+  });
+
+  test("callers of the pod's own cluster need no connection to it, and no tokens", async () => {
+    for (const kubernetes of ['true', '{}']) {
+      const { server, auth } = await loadText(`server: { address: "[::]:80" }\nauth: { kubernetes: ${kubernetes} }`);
+      assert.deepEqual({ server, auth }, { server: { host: '::', port: 80 }, auth: { kubernetes: {} } });
+    }
+    assert.deepEqual((await loadText('auth: { kubernetes: false }')).auth, {});
   });
 
   test('paths in the file start from the file, wherever the process was started', async () => {
@@ -421,7 +550,10 @@ connections:
       await loadText(`server: { address: "${address}" }`);
     }
     for (const address of ['[::]:80', '192.168.0.1:80', 'example.com:80', '[::ffff:10.0.0.1]:80']) {
-      assert.match((await mistakesIn(`server: { address: "${address}" }`)).join(), /set auth\.tokensFile/);
+      assert.match(
+        (await mistakesIn(`server: { address: "${address}" }`)).join(),
+        /set auth\.kubernetes or auth\.tokensFile/,
+      );
     }
   });
 });

@@ -3,8 +3,9 @@ import type { Static } from '@sinclair/typebox';
 import type { AnyConnectionType, ConnectionSettings } from '../core/connection.ts';
 import { isJsonObject, type Json, type JsonObject } from '../core/json.ts';
 import { withDefaults } from '../core/schema.ts';
+import { FirstPlaces } from './first-places.ts';
 import type { MistakeList } from './mistake-list.ts';
-import { nearest } from './nearest.ts';
+import { expectedOneOf } from './nearest.ts';
 import { toPointer } from './pointer.ts';
 import { CommonConnectionSchema, connectionSchema } from './settings-schema.ts';
 
@@ -42,14 +43,14 @@ export function readConnections(
     if (typeof name === 'string' && sameName !== undefined) {
       mistakes.add(
         `${pointer}/name`,
-        `expected a name of its own, found "${name}" again; the first is at ${placeText(sameName)}`,
+        `expected a name of its own, found "${name}" again; the first is at ${mistakes.placeText(sameName)}`,
       );
     }
     const sameFamily = value.default === true && type ? defaults.firstOf(type.family, `${pointer}/default`) : undefined;
     if (type !== undefined && sameFamily !== undefined) {
       mistakes.add(
         `${pointer}/default`,
-        `expected one default among the ${type.family} connections, found another; the first is at ${placeText(sameFamily)}`,
+        `expected one default among the ${type.family} connections, found another; the first is at ${mistakes.placeText(sameFamily)}`,
       );
     }
 
@@ -67,24 +68,8 @@ export function readConnections(
   }
   return { connections, credentialPaths };
 
-  function placeText(pointer: string): string {
-    return `${lineText(pointer)}:${mistakes.source.placeOf(pointer).column}`;
-  }
-
   function lineText(pointer: string): string {
     return `${mistakes.source.name}:${mistakes.source.placeOf(pointer).line}`;
-  }
-}
-
-/** Remembers where each of the things that may be there once was seen first. */
-class FirstPlaces {
-  readonly #pointers = new Map<unknown, string>();
-
-  /** Where the key was seen before; undefined for the first time. */
-  firstOf(key: unknown, pointer: string): string | undefined {
-    const first = this.#pointers.get(key);
-    if (first === undefined) this.#pointers.set(key, pointer);
-    return first;
   }
 }
 
@@ -100,9 +85,7 @@ function checkedType(
   else mistakes.check(connectionSchema(type), withDefaults(type.options, value), pointer);
   if (type === undefined && typeof name === 'string' && name !== '') {
     const known = types.map((candidate) => candidate.type).sort();
-    const near = nearest(name, known);
-    const hint = near === undefined ? '' : `; did you mean ${near}?`;
-    mistakes.add(`${pointer}/type`, `expected one of ${known.join(', ')}, found "${name}"${hint}`);
+    mistakes.add(`${pointer}/type`, expectedOneOf(known, name));
   }
   return type;
 }

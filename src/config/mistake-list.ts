@@ -38,6 +38,12 @@ export class MistakeList {
     }
   }
 
+  /** `aftersync.yaml:3:11`, to name another place in a message. */
+  placeText(pointer: string): string {
+    const { line, column } = this.source.placeOf(pointer);
+    return `${this.source.name}:${line}:${column}`;
+  }
+
   #add(place: Place, pointer: string, message: string): void {
     // What is quoted gets into a log. It may be a URL with a password; and where an object belongs (`auth`, or the whole
     // file), a text tells nothing that helps, but may be a credential.

@@ -28,3 +28,10 @@ function editDistance(a: string, b: string): number {
   }
   return previous[b.length] ?? 0;
 }
+
+/** `expected one of apple, pear, found "appel"; did you mean apple?` */
+export function expectedOneOf(candidates: readonly string[], found: string): string {
+  const near = nearest(found, candidates);
+  const hint = near === undefined ? '' : `; did you mean ${near}?`;
+  return `expected one of ${candidates.join(', ')}, found ${JSON.stringify(found)}${hint}`;
+}

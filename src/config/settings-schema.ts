@@ -1,4 +1,4 @@
-import { type TObject, type TProperties, type TSchema, Type } from '@sinclair/typebox';
+import { type Static, type TObject, type TProperties, type TSchema, Type } from '@sinclair/typebox';
 import type { AnyConnectionType } from '../core/connection.ts';
 import { labelPattern } from '../core/request.ts';
 
@@ -15,12 +15,42 @@ const FilePath = Type.String({ minLength: 1, maxLength: 4096, errorMessage: 'the
 
 export const logLevels = ['fatal', 'error', 'warn', 'info', 'debug', 'trace'] as const;
 
+const ConnectionName = Type.String({ minLength: 1, errorMessage: 'the name of a connection' });
+
+export const KubernetesAuthSchema = Type.Union([Type.Boolean(), section({ connection: ConnectionName })], {
+  errorMessage: 'true, false or { connection: NAME }',
+});
+
+export const KubeVelaSchema = section({
+  connection: ConnectionName,
+  definitions: Type.Array(
+    Type.Object(
+      {
+        // A name of a Kubernetes object; versions of it (`smoke-test@v1.2.0`) count as it.
+        type: Type.String({
+          pattern: '^[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?$',
+          errorMessage: 'the name of a step definition, without a version',
+        }),
+        step: Type.String({ errorMessage: 'the name of a step' }),
+      },
+      { additionalProperties: false, errorMessage: 'a definition, which is an object with type and step' },
+    ),
+    { maxItems: 1_000, errorMessage: 'a list of at most 1000 definitions' },
+  ),
+  authorityFromInputs: Type.Array(Type.String({ errorMessage: 'a field as STEP/FIELD' }), {
+    maxItems: 1_000,
+    errorMessage: 'a list of at most 1000 fields, each as STEP/FIELD',
+  }),
+});
+export type KubeVelaSection = Static<typeof KubeVelaSchema>;
+
 /** The whole file but for its connections, whose keys depend on their types. docs/configuration.md describes each key. */
 export const SettingsSchema = section({
   server: section({
     address: Type.String({ errorMessage: 'an address such as 127.0.0.1:8080 or [::1]:8080' }),
   }),
-  auth: section({ tokensFile: FilePath }),
+  auth: section({ tokensFile: FilePath, kubernetes: KubernetesAuthSchema }),
+  kubevela: KubeVelaSchema,
   store: section({ type: oneOf(['sqlite']), path: FilePath }),
   retention: section({
     finished: Type.String({ errorMessage: 'a duration such as 7d' }),
