@@ -1,13 +1,18 @@
 import { type Static, Type } from '@sinclair/typebox';
 
 /** KubeVela's name for the cluster that it runs in. */
-export const ownCluster = 'local';
+const ownCluster = 'local';
 
-/** How people name an object of a cluster, wherever they do. */
+/** The cluster of an object where KubeVela manages it from another; undefined: the connection's own. */
+export function managedCluster({ cluster = '' }: Pick<ObjectName, 'cluster'>): string | undefined {
+  return cluster === '' || cluster === ownCluster ? undefined : cluster;
+}
+
+/** How people name an object of a cluster, wherever they do. An empty text is as good as none, as it is for KubeVela. */
 export const objectProperties = {
   apiVersion: Type.Optional(
     Type.String({
-      pattern: '^([a-z0-9.-]+/)?v[a-z0-9]+$',
+      pattern: '^(([a-z0-9.-]+/)?[a-z][-a-z0-9]*)?$',
       maxLength: 253,
       description: 'Default: the version that the cluster prefers, where only one API has the kind.',
       examples: ['apps/v1'],
@@ -29,12 +34,19 @@ export const objectProperties = {
   }),
   namespace: Type.Optional(
     Type.String({
-      pattern: '^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$',
+      pattern: '^([a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?)?$',
       description: 'Default: where the workflow is. Others only as far as the connection allows readNamespaces.',
       errorMessage: 'the name of a namespace',
     }),
   ),
-  cluster: Type.Optional(Type.String({ description: `Only ${ownCluster}, the cluster of the connection.` })),
+  cluster: Type.Optional(
+    Type.String({
+      pattern: '^([a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?)?$',
+      description: `As KubeVela names it. Default: the connection's own, which is ${ownCluster} too. Others only as far as the connection allows clusters.`,
+      examples: ['edge'],
+      errorMessage: 'the name of a cluster',
+    }),
+  ),
 };
 
 export const ObjectNameSchema = Type.Object(objectProperties, { additionalProperties: false });

@@ -18,7 +18,7 @@ export const OnChangeSchema = Type.Object(
           minItems: 1,
           maxItems: mostFields,
           description:
-            'JSONPaths in the object. Default: metadata.generation, or for kinds without one everything but metadata and status.',
+            'JSONPaths in the object. Default: metadata.generation; for a Deployment, and for kinds without one, everything but metadata and status.',
         },
       ),
     ),

@@ -139,6 +139,20 @@ export interface ExecutionStatus {
   readonly signals: readonly string[];
 }
 
+/** Of an execution that was asked for and not begun. */
+export function initialStatus(createdAt: EpochMs, originStep: string | undefined): ExecutionStatus {
+  return {
+    state: 'pending',
+    message: 'accepted',
+    outputs: {},
+    attempts: 0,
+    effects: [],
+    ...(originStep === undefined ? {} : { originStep }),
+    signals: [],
+    wakeAt: createdAt,
+  };
+}
+
 export interface Execution extends ExecutionKey {
   /** Raised by each write; a write names the one it read. */
   readonly version: number;

@@ -1,4 +1,4 @@
-import type { Request, RequestHandler } from 'express';
+import type { Request, Response } from 'express';
 import type { Execution } from '../core/execution.ts';
 import { sendJsonText } from './answer.ts';
 import type { Authenticate } from './authenticate.ts';
@@ -9,14 +9,14 @@ import { operations } from './operations.ts';
 import { told, type WorkflowOrigins } from './workflow-origins.ts';
 
 /**
- * Answers repeated PUTs before any route is tried, since these are most of the load. Whatever is not exactly known goes on
- * to the route, which knows why.
+ * Answers repeated PUTs before any route is tried, since these are most of the load. Resolves to false for whatever is not
+ * exactly known: the route knows why.
  */
 export function answerKnownRequests(parts: {
   readonly knownRequests: KnownRequests;
   readonly authenticate: Authenticate;
   readonly workflowOrigins: WorkflowOrigins;
-}): RequestHandler {
+}): (req: Request, res: Response) => Promise<boolean> {
   const { knownRequests, authenticate, workflowOrigins } = parts;
 
   /** Whoever sends a workflow's very request knows what it may know; others must be known themselves. */
@@ -27,14 +27,15 @@ export function answerKnownRequests(parts: {
     return await caller.may('create', namespace);
   }
 
-  return async (req, res, next) => {
-    if (req.method !== 'PUT' || !knownRequests.knows(req.url)) return next();
+  return async (req, res) => {
+    if (req.method !== 'PUT' || !knownRequests.knows(req.url)) return false;
     const notes = notesOf(res);
     notes.route = operations.putExecution.path;
     notes.body = await readJsonBytes(req);
     const known = knownRequests.find(req.url, notes.body);
-    if (known === undefined || !(await maySee(req, known.execution, notes))) return next();
+    if (known === undefined || !(await maySee(req, known.execution, notes))) return false;
     told(workflowOrigins, known.execution);
     sendJsonText(res, 200, known.answer);
+    return true;
   };
 }

@@ -1,5 +1,5 @@
-import type { IncomingMessage } from 'node:http';
-import express, { type ErrorRequestHandler, type Express, type RequestHandler } from 'express';
+import type { IncomingMessage, RequestListener } from 'node:http';
+import express, { type Express, type Request, type Response } from 'express';
 import type { Logger } from 'pino';
 import type { Registry } from 'prom-client';
 import { limits } from '../core/limits.ts';
@@ -8,11 +8,13 @@ import type { ExecutionStore } from '../core/store.ts';
 import type { Clock } from '../core/time.ts';
 import type { Engine } from '../engine/engine.ts';
 import { actionHandlers } from './actions.ts';
+import { createAdmit } from './admit.ts';
 import { requireAllowedHost } from './allowed-hosts.ts';
 import { sendJson } from './answer.ts';
 import { answerKnownRequests } from './answer-known-requests.ts';
 import { type Authenticate, nobody } from './authenticate.ts';
 import { ClientGone } from './body.ts';
+import { cuexHandlers, isCuexCall, sendCuexProblem } from './cuex.ts';
 import { createEventStreams } from './event-streams.ts';
 import { eventHandlers } from './events.ts';
 import { ExecutionChanges } from './execution-changes.ts';
@@ -63,7 +65,7 @@ const defaultBounds: HttpBounds = {
 
 /** The API, and what ends it gracefully. */
 export interface HttpApp {
-  readonly express: Express;
+  readonly handle: RequestListener;
   /** Answers long polls as things stand, ends event streams, and says that it is not ready any more. */
   drain(): void;
   /** Lets go of the store. */
@@ -82,8 +84,10 @@ export function createApp(dependencies: HttpDependencies): HttpApp {
   const metrics = createHttpMetrics({ registry, longPolls, eventStreams });
   let isDraining = false;
 
+  const admit = createAdmit({ ownNamespace, workflowOrigins });
   const handlers: Handlers = {
-    ...executionHandlers({ engine, store, knownRequests, longPolls, ownNamespace, workflowOrigins }),
+    ...executionHandlers({ engine, store, knownRequests, longPolls, ownNamespace, workflowOrigins, admit }),
+    ...cuexHandlers({ engine, workflowOrigins, admit }),
     ...listHandlers({ store, ownNamespace }),
     ...actionHandlers({ engine, ownNamespace }),
     ...eventHandlers({ eventStreams, ownNamespace }),
@@ -92,41 +96,32 @@ export function createApp(dependencies: HttpDependencies): HttpApp {
     getOpenApi: ({ res }) => sendJson(res, 200, openApiDocument(engine.steps)),
   };
 
-  const app = express();
-  app.set('strict routing', true);
-  app.set('case sensitive routing', true);
-  // Handlers read the query from the URL themselves; entity tags of answers that no cache may keep only cost time.
-  app.set('query parser', false);
-  app.set('etag', false);
-  app.set('x-powered-by', false);
-
   const observe = observeRequests({ metrics, log });
   const answerKnown = answerKnownRequests({ knownRequests, authenticate, workflowOrigins });
-  // One layer for all: each costs every request.
-  app.use((req, res, next) => {
+  const putExecution = route(operations.putExecution, handlers.putExecution, authenticate);
+  const answerError = errorAnswers(log);
+  const routes = createRoutes({ handlers, authenticate, answerError });
+
+  async function handle(req: Request, res: Response): Promise<void> {
     observe(req, res);
-    if (req.headers.host === undefined && req.httpVersion === '1.1') {
-      res.setHeader('Connection', 'close');
-      throw new Problem('malformed-request', 'the Host header is missing');
+    try {
+      requireHost(req, res, allowedHosts);
+      if (await answerKnown(req, res)) return;
+      const id = req.method === 'PUT' ? plainExecution.exec(req.url)?.[1] : undefined;
+      if (id === undefined) {
+        routes(req, res);
+      } else {
+        req.params = { id };
+        await putExecution(req, res);
+      }
+    } catch (error) {
+      answerError(error, req, res);
     }
-    if (allowedHosts !== undefined) requireAllowedHost(req.headers, allowedHosts);
-    return answerKnown(req, res, next);
-  });
-  for (const [path, pathOperations] of operationsByPath) {
-    const expressPath = toExpressPath(path);
-    for (const [id, operation] of pathOperations) {
-      app[operation.method](expressPath, route(operation, handlers[id], authenticate));
-    }
-    // Right behind, since `{id}` would take the paths of its actions as well.
-    app.all(expressPath, refuseOtherMethods(pathOperations.map(([, { method }]) => method)));
   }
-  app.use(() => {
-    throw new Problem('not-found', 'no call of the API has this path; see /openapi.json');
-  });
-  app.use(answerError(log));
 
   return {
-    express: app,
+    // They become express's own on the way to its routes. What goes past these needs nothing of it but `params`.
+    handle: (req, res) => void handle(req as Request, res as Response),
     drain() {
       isDraining = true;
       longPolls.drain();
@@ -138,11 +133,56 @@ export function createApp(dependencies: HttpDependencies): HttpApp {
 
 const operationsByPath = Map.groupBy(Object.entries(operations) as [OperationId, Operation][], ([, { path }]) => path);
 
+/**
+ * Its PUT is most of all load, and express's router and prototypes would take a sixth of its time. Other spellings of the
+ * path, and ids that are none, are left to the routes.
+ */
+const plainExecution = /^\/v1\/executions\/([a-z0-9-]+)(?:\?|$)/;
+
+type AnswerError = (error: unknown, req: Request, res: Response) => void;
+
+function createRoutes(parts: {
+  readonly handlers: Handlers;
+  readonly authenticate: Authenticate;
+  readonly answerError: AnswerError;
+}): Express {
+  const { handlers, authenticate, answerError } = parts;
+  const app = express();
+  app.set('strict routing', true);
+  app.set('case sensitive routing', true);
+  // Handlers read the query from the URL themselves; entity tags of answers that no cache may keep only cost time.
+  app.set('query parser', false);
+  app.set('etag', false);
+  app.set('x-powered-by', false);
+  for (const [path, pathOperations] of operationsByPath) {
+    const expressPath = toExpressPath(path);
+    for (const [id, operation] of pathOperations) {
+      app[operation.method](expressPath, route(operation, handlers[id], authenticate));
+    }
+    // Right behind, since `{id}` would take the paths of its actions as well.
+    app.all(expressPath, refuseOtherMethods(pathOperations.map(([, { method }]) => method)));
+  }
+  app.use(() => {
+    throw new Problem('not-found', 'no call of the API has this path; see /openapi.json');
+  });
+  // Express knows an error handler by its four parameters.
+  app.use((error: unknown, req: Request, res: Response, _next: unknown) => answerError(error, req, res));
+  return app;
+}
+
+function requireHost(req: Request, res: Response, allowedHosts: readonly string[] | undefined): void {
+  if (req.headers.host === undefined && req.httpVersion === '1.1') {
+    res.setHeader('Connection', 'close');
+    throw new Problem('malformed-request', 'the Host header is missing');
+  }
+  if (allowedHosts !== undefined) requireAllowedHost(req.headers, allowedHosts);
+}
+
 const noQuery = new Query('', []);
 
-function route(operation: Operation, handle: Handler, authenticate: Authenticate): RequestHandler {
+function route(operation: Operation, handle: Handler, authenticate: Authenticate) {
   const names = Object.keys(operation.query);
-  return async (req, res) => {
+  return async (req: Request, res: Response): Promise<void> => {
     const notes = notesOf(res);
     notes.route = operation.path;
     const identify = async () => {
@@ -161,18 +201,18 @@ function toExpressPath(path: string): string {
   return path.replaceAll(':', '\\:').replaceAll(/\{(\w+)\}/g, ':$1');
 }
 
-function refuseOtherMethods(methods: readonly Operation['method'][]): RequestHandler {
+function refuseOtherMethods(methods: readonly Operation['method'][]) {
   // Express answers HEAD as it answers GET.
   const allowed = methods.flatMap((method) => (method === 'get' ? ['GET', 'HEAD'] : [method.toUpperCase()])).join(', ');
-  return (req, res) => {
+  return (req: Request, res: Response): void => {
     res.setHeader('Allow', allowed);
     throw new Problem('method-not-allowed', `this path takes ${allowed}, not ${req.method}`);
   };
 }
 
 /** What is not a Problem is a fault of ours: the caller learns the request's id, the log the cause. */
-function answerError(log: Logger): ErrorRequestHandler {
-  return (error: unknown, req, res, _next) => {
+function errorAnswers(log: Logger): AnswerError {
+  return (error, req, res) => {
     if (error instanceof ClientGone) return;
     const { requestId } = notesOf(res);
     const problem = toProblem(error, requestId);
@@ -184,7 +224,8 @@ function answerError(log: Logger): ErrorRequestHandler {
     }
     // Node reads the rest of a body away to find the next request; what may be long is not worth it.
     if (!req.complete && !hasShortBody(req)) res.setHeader('Connection', 'close');
-    writeProblem(res, problem);
+    if (isCuexCall(req)) sendCuexProblem(res, problem);
+    else writeProblem(res, problem);
   };
 }
 

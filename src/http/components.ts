@@ -2,6 +2,7 @@ import { type TSchema, Type } from '@sinclair/typebox';
 import { limits } from '../core/limits.ts';
 import { DurationSchema, ExecutionRequestSchema } from '../core/request.ts';
 import { ExecutionAnswerSchema } from './answer.ts';
+import { CuexAnswerSchema, CuexParamsSchema } from './cuex.ts';
 import { ProblemSchema } from './problem.ts';
 
 const JsonSchema = Type.Record(Type.String(), Type.Unknown(), { description: 'A JSON Schema.' });
@@ -64,6 +65,8 @@ const ExecutionListSchema = Type.Object(
 
 /** The named schemas of the OpenAPI document; each step adds its own two. */
 export const components = {
+  CuexAnswer: CuexAnswerSchema,
+  CuexParams: CuexParamsSchema,
   Execution: ExecutionAnswerSchema,
   ExecutionList: ExecutionListSchema,
   ExecutionRequest: ExecutionRequestSchema,

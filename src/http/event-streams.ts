@@ -39,7 +39,10 @@ export function createEventStreams({ store, changes, clock, most }: HeldAnswerPa
     const stream = admit(res);
     let told: Execution | undefined;
     const tell = (change: ExecutionChange): void => {
-      if (change.isDeletion) return stream.end();
+      if (change.isDeletion) {
+        stream.end();
+        return;
+      }
       if (told !== undefined && !isNewer(change.execution, told)) return;
       told = change.execution;
       stream.send(change);

@@ -1,19 +1,18 @@
-import type { JsonObject } from '../core/json.ts';
 import { limits } from '../core/limits.ts';
 import { Problem } from '../core/problem.ts';
-import { ownIdPrefix } from '../core/request.ts';
 import type { ExecutionStore } from '../core/store.ts';
 import { parseDurationMs } from '../core/time.ts';
 import type { Engine } from '../engine/engine.ts';
+import type { Admit } from './admit.ts';
 import { notFound, sendJson, sendJsonText, setLocation, toAnswer } from './answer.ts';
-import { requireMay, workflow } from './authenticate.ts';
+import { requireMay } from './authenticate.ts';
 import { parseJsonObject, readJsonBytes } from './body.ts';
 import type { Exchange, Handlers } from './handlers.ts';
 import type { KnownRequests } from './known-requests.ts';
 import type { LongPolls } from './long-poll.ts';
 import { notesOf } from './observe.ts';
 import { idOfKey, randomId } from './own-ids.ts';
-import { idOf, keyOf, namespaceOfBody } from './request-key.ts';
+import { keyOf, requireChosenId } from './request-key.ts';
 import { told, type WorkflowOrigins } from './workflow-origins.ts';
 
 /** Creating and reading one execution. */
@@ -24,27 +23,13 @@ export function executionHandlers(parts: {
   readonly longPolls: LongPolls;
   readonly ownNamespace: string;
   readonly workflowOrigins: WorkflowOrigins;
+  readonly admit: Admit;
 }): Pick<Handlers, 'putExecution' | 'postExecution' | 'getExecution'> {
-  const { engine, store, knownRequests, longPolls, ownNamespace, workflowOrigins } = parts;
-
-  /** The namespace in which to create what the body asks for, and in whose name. */
-  async function admit({ identify, query }: Exchange, body: JsonObject) {
-    if (body.origin !== undefined && workflowOrigins === 'refused') {
-      throw new Problem('origin-not-supported', 'this server cannot prove a workflow origin; leave out `origin`');
-    }
-    const namespace = namespaceOfBody(body, query, ownNamespace);
-    if (body.origin !== undefined && workflowOrigins !== 'trusted') return { namespace, caller: workflow.name };
-    const caller = await identify();
-    await requireMay(caller, 'create', namespace);
-    return { namespace, caller: caller.name };
-  }
+  const { engine, store, knownRequests, longPolls, ownNamespace, workflowOrigins, admit } = parts;
 
   async function putExecution(exchange: Exchange): Promise<void> {
     const { req, res } = exchange;
-    const id = idOf(req);
-    if (id.startsWith(ownIdPrefix)) {
-      throw new Problem('invalid-id', `ids that begin with ${ownIdPrefix} are made by the server; POST /v1/executions`);
-    }
+    const id = requireChosenId(req.params.id);
     const bytes = notesOf(res).body ?? (await readJsonBytes(req));
     const body = parseJsonObject(bytes);
     const { namespace, caller } = await admit(exchange, body);

@@ -1,8 +1,9 @@
+import type { Verb } from '../core/access-reviews.ts';
 import { type Execution, type ExecutionState, executionStates } from '../core/execution.ts';
 import { matchesGlob } from '../core/glob.ts';
 import { Problem } from '../core/problem.ts';
 import type { ListFilter } from '../core/store.ts';
-import { type Caller, requireMay, type Verb } from './authenticate.ts';
+import { type Caller, forbidden, requireMay } from './authenticate.ts';
 import type { Query } from './query.ts';
 import { namespaceOf } from './request-key.ts';
 
@@ -41,7 +42,11 @@ export async function visibleFilter(parts: {
 
 async function namespacePatternsOf(parts: Parameters<typeof visibleFilter>[0]): Promise<readonly string[]> {
   const { query, caller, verb, ownNamespace } = parts;
-  if (query.one('namespace') === '*') return caller.namespaces;
+  if (query.one('namespace') === '*') {
+    const patterns = await caller.namespacesFor(verb);
+    if (patterns.length === 0) throw forbidden(caller, verb, 'all namespaces');
+    return patterns;
+  }
   const namespace = namespaceOf(query, ownNamespace);
   await requireMay(caller, verb, namespace);
   return [namespace];

@@ -22,7 +22,8 @@ interface Entry {
 }
 
 interface KnownRequest {
-  readonly body: Buffer;
+  /** In latin1, a character for each byte: thousands of Buffers would cost the garbage collector a tenth of all time. */
+  readonly body: string;
   readonly entry: Entry;
   readonly bytes: number;
 }
@@ -65,7 +66,8 @@ export class KnownRequests {
 
   find(url: string, body: Buffer): ExecutionChange | undefined {
     const known = this.#requests.get(url);
-    const entry = known?.find((request) => request.body.equals(body))?.entry;
+    const text = body.toString('latin1');
+    const entry = known?.find((request) => request.body === text)?.entry;
     if (known === undefined || entry === undefined) return undefined;
     const { finishedAt } = entry.newest.execution.status;
     if (entry.isGone || (finishedAt !== undefined && this.#clock.now() - finishedAt >= finalAnswerMs)) {
@@ -93,16 +95,16 @@ export class KnownRequests {
           ? new ExecutionChange(recorded.execution)
           : seen;
       // Deleted meanwhile: the next request is to find out for itself.
-      if (seen?.isDeletion !== true) this.#add(request, newest);
+      if (seen?.isDeletion !== true) this.#add(request.url, request.body.toString('latin1'), newest);
       return { ...recorded, answer: newest.answer };
     } finally {
       release();
     }
   }
 
-  #add({ url, body }: { readonly url: string; readonly body: Buffer }, newest: ExecutionChange): void {
+  #add(url: string, body: string, newest: ExecutionChange): void {
     const previous = this.#requests.get(url) ?? [];
-    const kept = previous.filter((request) => !request.body.equals(body)).slice(0, mostBodiesPerUrl - 1);
+    const kept = previous.filter((request) => request.body !== body).slice(0, mostBodiesPerUrl - 1);
     const added = this.#hold(url, body, newest);
     for (const request of previous) if (!kept.includes(request)) this.#release(request);
     this.#requests.delete(url);
@@ -110,7 +112,7 @@ export class KnownRequests {
     this.#shrink();
   }
 
-  #hold(url: string, body: Buffer, newest: ExecutionChange): KnownRequest {
+  #hold(url: string, body: string, newest: ExecutionChange): KnownRequest {
     const text = keyText(newest.execution);
     let entry = this.#entries.get(text);
     if (entry === undefined) {

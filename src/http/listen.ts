@@ -32,7 +32,7 @@ export async function startHttpServer(app: HttpApp, address: ListenAddress): Pro
       // The app refuses it with a problem.
       requireHostHeader: false,
     },
-    app.express,
+    app.handle,
   );
   answerBrokenRequests(server);
   // Node would refuse what it does not know with a bare 417; RFC 9110 allows to ignore it.

@@ -33,8 +33,8 @@ export function openApiDocument(steps: readonly Step[]): JsonObject {
 }
 
 function describe(operationId: OperationId, operation: Operation, inPath: PathParameters): JsonObject {
-  const { summary, access, body, answers } = operation;
-  const responses: Record<string, JsonObject> = problemResponses(operation);
+  const { summary, access, body, answers, isAlwaysOk } = operation;
+  const responses: Record<string, JsonObject> = isAlwaysOk ? {} : problemResponses(operation);
   for (const [status, { description, content, hasLocation }] of Object.entries(answers)) {
     responses[status] = {
       description,

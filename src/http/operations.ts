@@ -26,14 +26,16 @@ export interface Operation {
   /** As OpenAPI writes it: `/v1/executions/{id}:cancel`. */
   readonly path: string;
   readonly summary: string;
-  /** Who is answered: those who authenticate, or all. */
-  readonly access: 'callers' | 'everybody';
+  /** Who is answered: those who authenticate, also the steps of workflows, which are their own proof, or all. */
+  readonly access: 'callers' | 'callers-and-workflows' | 'everybody';
   readonly query: Readonly<Record<string, Parameter>>;
   readonly headers?: Readonly<Record<string, Parameter>>;
   readonly body?: ComponentName;
   readonly answers: Readonly<Record<number, AnswerShape>>;
   /** Beside those that follow from access, path, query and body. */
   readonly problems: readonly ProblemCode[];
+  /** Problems, too, are told in an answer with status 200. */
+  readonly isAlwaysOk?: boolean;
 }
 
 const namespace = {
@@ -62,6 +64,7 @@ function execution(description: string, hasLocation = false): AnswerShape {
 
 const acceptProblems = [
   'id-conflict',
+  'origin-missing',
   'origin-not-supported',
   'too-many-executions',
   'unknown-connection',
@@ -110,7 +113,7 @@ export const operations = {
     method: 'put',
     path: '/v1/executions/{id}',
     summary: 'Create the execution if it is absent, else return it as it stands.',
-    access: 'callers',
+    access: 'callers-and-workflows',
     query: { namespace },
     body: 'ExecutionRequest',
     answers: { 200: execution('It was there.'), 201: execution('It was created.', true) },
@@ -176,6 +179,19 @@ export const operations = {
     answers: { 200: { description: 'Events named `execution`.', content: { type: 'text/event-stream' } } },
     problems: ['too-many-streams'],
   },
+  callCuex: {
+    method: 'post',
+    path: '/v1/cuex/{step}',
+    summary: 'For CueX packages of KubeVela: create the execution of a workflow step if it is absent, else return it.',
+    access: 'callers-and-workflows',
+    query: {},
+    body: 'CuexParams',
+    answers: {
+      200: { description: 'The execution as it stands, or what is wrong.', content: { component: 'CuexAnswer' } },
+    },
+    problems: acceptProblems,
+    isAlwaysOk: true,
+  },
   planStep: {
     method: 'post',
     path: '/v1/steps/{step}:plan',
@@ -239,7 +255,7 @@ export type OperationId = keyof typeof operations;
 export function problemsOf(operation: Operation): ReadonlySet<ProblemCode> {
   const codes = new Set<ProblemCode>([...operation.problems, 'host-not-allowed', 'internal']);
   for (const [applies, implied] of [
-    [operation.access === 'callers', ['unauthenticated', 'forbidden', 'unavailable', 'invalid-query']],
+    [operation.access !== 'everybody', ['unauthenticated', 'forbidden', 'unavailable', 'invalid-query']],
     ['namespace' in operation.query || operation.path.includes('{id}'), ['invalid-id']],
     [
       operation.body !== undefined,

@@ -2,12 +2,10 @@ import type { Request } from 'express';
 import type { ExecutionKey } from '../core/execution.ts';
 import { isJsonObject, type JsonObject } from '../core/json.ts';
 import { Problem } from '../core/problem.ts';
-import { isLabel } from '../core/request.ts';
+import { isLabel, ownIdPrefix } from '../core/request.ts';
 import type { Query } from './query.ts';
 
-/** The id in the path. */
-export function idOf(req: Request): string {
-  const { id } = req.params;
+function requireId(id: unknown): string {
   if (typeof id !== 'string' || !isLabel(id)) {
     throw new Problem(
       'invalid-id',
@@ -15,6 +13,13 @@ export function idOf(req: Request): string {
     );
   }
   return id;
+}
+
+/** An id as those choose it who create an execution. */
+export function requireChosenId(id: unknown): string {
+  const known = requireId(id);
+  if (!known.startsWith(ownIdPrefix)) return known;
+  throw new Problem('invalid-id', `ids that begin with ${ownIdPrefix} are made by the server; POST /v1/executions`);
 }
 
 /** The namespace that the query names, else the default. */
@@ -25,7 +30,7 @@ export function namespaceOf(query: Query, defaultNamespace: string): string {
 }
 
 export function keyOf(req: Request, query: Query, defaultNamespace: string): ExecutionKey {
-  return { id: idOf(req), namespace: namespaceOf(query, defaultNamespace) };
+  return { id: requireId(req.params.id), namespace: namespaceOf(query, defaultNamespace) };
 }
 
 /** The namespace of a request to create: a workflow's step belongs to its origin's, whatever else is asked for. */

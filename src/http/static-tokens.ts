@@ -2,9 +2,8 @@ import { createHash, timingSafeEqual } from 'node:crypto';
 import { readFile, stat } from 'node:fs/promises';
 import type { Logger } from 'pino';
 import { matchesGlob } from '../core/glob.ts';
-import { Problem } from '../core/problem.ts';
 import type { Clock, EpochMs } from '../core/time.ts';
-import type { Authenticate, Caller } from './authenticate.ts';
+import { type Authenticate, bearerToken, type Caller, unknownToken } from './authenticate.ts';
 
 /** A changed file is seen this late at most; asking the file system at each request would cost more than the request. */
 const checkEveryMs = 1_000;
@@ -30,7 +29,7 @@ export async function staticTokens(options: {
   let checkedAt: EpochMs = clock.now();
   let checking: Promise<void> | undefined;
   /** Spares the digest and its comparisons for headers that were right already. */
-  const knownHeaders = new Map<string, Caller>();
+  const knownHeaders = new Map<string | undefined, Caller>();
 
   async function load(): Promise<void> {
     const current = await stampOf(file);
@@ -53,10 +52,9 @@ export async function staticTokens(options: {
 
   await load();
   function authenticate(authorization: string | undefined): Caller {
-    if (authorization === undefined) throw new Problem('unauthenticated', 'send Authorization: Bearer <token>');
     const known = knownHeaders.get(authorization);
     if (known !== undefined) return known;
-    const caller = callerOf(authorization, entries);
+    const caller = callerOf(bearerToken(authorization), entries);
     if (knownHeaders.size >= mostKeptHeaders) knownHeaders.clear();
     knownHeaders.set(authorization, caller);
     return caller;
@@ -78,17 +76,14 @@ async function stampOf(file: string): Promise<string> {
   }
 }
 
-function callerOf(authorization: string, entries: readonly TokenEntry[]): Caller {
-  const token = /^Bearer +([^\s]+) *$/i.exec(authorization)?.[1];
-  if (token === undefined)
-    throw new Problem('unauthenticated', 'the Authorization header is not of the form Bearer <token>');
+function callerOf(token: string, entries: readonly TokenEntry[]): Caller {
   const digest = digestOfToken(token);
   let caller: Caller | undefined;
   // All are compared, so that the time tells nothing about which one was near.
   for (const entry of entries) {
     if (timingSafeEqual(entry.digest, digest)) caller = entry.caller;
   }
-  if (caller === undefined) throw new Problem('unauthenticated', 'the token is not known');
+  if (caller === undefined) throw unknownToken();
   return caller;
 }
 
@@ -125,5 +120,9 @@ export function parseTokens(text: string, file: string): TokenEntry[] {
 
 /** A token allows everything in its namespaces. */
 function callerNamed(name: string, namespaces: readonly string[]): Caller {
-  return { name, namespaces, may: (_verb, namespace) => namespaces.some((glob) => matchesGlob(glob, namespace)) };
+  return {
+    name,
+    may: (_verb, namespace) => namespaces.some((glob) => matchesGlob(glob, namespace)),
+    namespacesFor: () => namespaces,
+  };
 }

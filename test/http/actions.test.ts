@@ -77,7 +77,7 @@ test('each call asks for its own permission, before anything is looked up', asyn
   const api = await serveApi(() => ({
     authenticate: () => ({
       name: 'ann',
-      namespaces: [],
+      namespacesFor: () => [],
       may(verb, namespace) {
         asked.push(`${verb} ${namespace}`);
         return false;

@@ -55,7 +55,7 @@ test('for a workflow origin the first record wins, also over a form that was ans
 });
 
 test('a workflow origin is refused where it cannot be proven', async (t) => {
-  const api = await serveApi(() => ({ allowWorkflowOrigins: false }));
+  const api = await serveApi(() => ({ workflowOrigins: 'refused' }));
   t.after(api.close);
   for (const unproven of [origin, null, 'x']) {
     const answer = await api.put('one', {}, { origin: unproven });
@@ -131,7 +131,7 @@ test('ids of ours cannot be chosen, but be read', async (t) => {
 
 test('a POST with an Idempotency-Key finds what it made; the key counts for its caller and namespace only', async (t) => {
   let name = 'ann';
-  const api = await serveApi(() => ({ authenticate: () => ({ name, namespaces: ['*'], may: () => true }) }));
+  const api = await serveApi(() => ({ authenticate: () => ({ name, namespacesFor: () => ['*'], may: () => true }) }));
   t.after(api.close);
   const post = (key: string, query = '') =>
     api.call('POST', `/v1/executions${query}`, {

@@ -149,7 +149,7 @@ test('a known request is still asked for credential, permission, host and conten
   let mayCreate = true;
   const api = await serveApi(() => ({
     allowedHosts: ['localhost'],
-    authenticate: () => ({ name: 'ann', namespaces: ['*'], may: () => mayCreate }),
+    authenticate: () => ({ name: 'ann', namespacesFor: () => ['*'], may: () => mayCreate }),
   }));
   t.after(api.close);
   const body = '{"step":"toy","with":{}}';

@@ -79,7 +79,7 @@ export async function serveApi(changes: (parts: HttpDependencies) => Partial<Htt
     clock: bench.clock,
     ready: () => true,
     ownNamespace: 'default',
-    allowWorkflowOrigins: true,
+    workflowOrigins: 'trusted',
     allowedHosts: undefined,
     metrics: new Registry(),
   };

@@ -1,5 +1,5 @@
+import { LruMap } from '../../core/lru-map.ts';
 import type { Clock, EpochMs } from '../../core/time.ts';
-import { LruMap } from './lru-map.ts';
 
 /** Far more than are started within any search for a run: 500 an hour is GitHub's own limit. */
 const rememberedRuns = 10_000;

@@ -1,9 +1,9 @@
 import { Type } from '@sinclair/typebox';
+import { LruMap } from '../../core/lru-map.ts';
 import { fits } from '../../core/schema.ts';
 import type { Clock } from '../../core/time.ts';
 import { wordsOf } from './answer-words.ts';
 import { complainsOf, type GitHubApi, isSuccess } from './github-api.ts';
-import { LruMap } from './lru-map.ts';
 import type { GitHubAnswer } from './octokit-transport.ts';
 import { refusalOf } from './refusal.ts';
 import { placeParams, workflowPurpose } from './workflow-runs.ts';

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
-import { LruMap } from '../../../src/providers/github/lru-map.ts';
+import { LruMap } from '../../src/core/lru-map.ts';
 
 it('forgets what was used longest ago once it is full', () => {
   const map = new LruMap<string, number>(2);
