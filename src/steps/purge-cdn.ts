@@ -22,6 +22,7 @@ export const purgeCdn = defineStep({
   params: ParamsSchema,
   outputs: OutputsSchema,
   defaultTimeout: '15m',
+  authority: ['/connection'],
 
   check: mistakesIn,
 

@@ -1,7 +1,7 @@
 import { defineStep, type Outcome } from '../core/step.ts';
 import { lastDetail, observe, type Wish } from './read-object/observe.ts';
 import { absent, found, type Outputs, OutputsSchema } from './read-object/outputs.ts';
-import { mistakesIn, type Params, ParamsSchema } from './read-object/params.ts';
+import { defaults, mistakesIn, type Params, ParamsSchema } from './read-object/params.ts';
 import { clusterUse } from './read-object/policy.ts';
 
 export const readObject = defineStep({
@@ -10,6 +10,7 @@ export const readObject = defineStep({
   params: ParamsSchema,
   outputs: OutputsSchema,
   defaultTimeout: '10m',
+  authority: ['/apiVersion', '/kind', '/namespace', '/cluster', '/connection'],
 
   check: mistakesIn,
 
@@ -28,14 +29,11 @@ export const readObject = defineStep({
   },
 });
 
-function toWish({ apiVersion, kind, name, namespace, waitFor, missing }: Params): Wish {
+function toWish({ kind = defaults.kind, waitFor, missing, ...params }: Params): Wish {
+  const { select: _, connection: __, ...object } = params;
   return {
-    object: {
-      kind,
-      name,
-      ...(apiVersion === undefined ? {} : { apiVersion }),
-      ...(namespace === undefined ? {} : { namespace }),
-    },
+    object: { ...object, kind },
+    firstApiVersion: defaults.apiVersion,
     waitFor: waitFor ?? 'exists',
     missing: missing ?? (waitFor === undefined ? 'fail' : 'wait'),
   };

@@ -19,6 +19,7 @@ export const triggerGithubAction = defineStep({
   params: ParamsSchema,
   outputs: OutputsSchema,
   defaultTimeout: '2h',
+  authority: ['/connection', '/repository', '/workflow'],
 
   check: mistakesIn,
 

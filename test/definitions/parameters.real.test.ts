@@ -11,7 +11,10 @@ import { shapeOf } from './parameter-shape.ts';
 type Json = Readonly<Record<string, unknown>>;
 type Schemas = Readonly<Record<string, Json>>;
 
-const { step: _step, with: _with, origin: _origin, ...siblings } = ExecutionRequestSchema.properties;
+const { step: _step, with: _with, origin: _origin, onChange, ...others } = ExecutionRequestSchema.properties;
+/** A workflow step is a scope of its own. */
+const { scope: _scope, ...ofWorkflows } = onChange.properties;
+const siblings = { ...others, onChange: { ...onChange, properties: ofWorkflows } };
 /** Of the definition alone: where its call goes. */
 const ofTheDefinition = { executor: 'string' };
 

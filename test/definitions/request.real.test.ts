@@ -8,12 +8,14 @@ import { assertSameRequest, toNewExecution } from '../../src/engine/accept.ts';
 import { Connections } from '../../src/engine/connections.ts';
 import { connectionTypes } from '../../src/providers/index.ts';
 import { steps } from '../../src/steps/index.ts';
+import { changeGate } from '../../src/steps/read-object/change-gate.ts';
 import { readyGate } from '../../src/steps/read-object/ready-gate.ts';
 import { cueVersions } from '../support/cue/cue-program.ts';
 import { evaluateTemplate } from '../support/cue/evaluate-template.ts';
 import { contexts, definitionFiles, leastParameters } from './definition-files.ts';
 
 const readyWhen = { object: { kind: 'Deployment', name: 'web' } };
+const onChange = { component: 'web' };
 
 /** What people write, with everything that can be written somewhere in it. */
 const parameterSets: readonly (readonly [string, Readonly<Record<string, unknown>>])[] = [
@@ -22,7 +24,7 @@ const parameterSets: readonly (readonly [string, Readonly<Record<string, unknown
     ([step, parameter]) =>
       [
         step,
-        { ...parameter, timeout: '90s', failurePolicy: 'ignore', readyWhen, executor: 'http://other:8080' },
+        { ...parameter, timeout: '90s', failurePolicy: 'ignore', onChange, readyWhen, executor: 'http://other:8080' },
       ] as const,
   ),
   [
@@ -33,6 +35,16 @@ const parameterSets: readonly (readonly [string, Readonly<Record<string, unknown
     'purge-cdn',
     { ...leastParameters['purge-cdn'], readyWhen: { ...readyWhen, waitFor: { jsonPath: '.status.phase', equals: 3 } } },
   ],
+  [
+    'purge-cdn',
+    {
+      ...leastParameters['purge-cdn'],
+      onChange: { ...readyWhen, fields: ['.spec.replicas', '.data["a.b"]'], connection: 'here' },
+    },
+  ],
+  ...['v1', 3, true, null, ['a'], { digest: 'sha256:1', sizes: [1, 2] }].map(
+    (key) => ['purge-cdn', { ...leastParameters['purge-cdn'], onChange: { key } }] as const,
+  ),
   [
     'purge-cdn',
     {
@@ -54,13 +66,15 @@ const parameterSets: readonly (readonly [string, Readonly<Record<string, unknown
       kind: 'Deployment',
       name: 'web',
       namespace: 'prod',
-      cluster: 'local',
+      cluster: 'edge.eu-1',
       waitFor: 'rolledOut',
       select: { image: '.spec.template.spec.containers[?(@.name=="web")].image' },
       missing: 'wait',
       connection: 'here',
     },
   ],
+  ['read-object', { name: 'shop' }],
+  ['read-object', { apiVersion: '', kind: 'Pod', name: 'web', namespace: '', cluster: '' }],
   ['read-object', { kind: 'Pod', name: 'web', waitFor: { condition: { type: 'Ready' } }, missing: 'fail' }],
   ['read-object', { kind: 'Pod', name: 'web', waitFor: { condition: { type: 'Ready', status: 'False' } } }],
   ['read-object', { kind: 'Pod', name: 'web', waitFor: { jsonPath: '.status.phase', equals: 'Running' } }],
@@ -88,6 +102,8 @@ const noFetch = () => Promise.reject(new Error('no network here'));
 const catalogue = {
   steps: new Map(steps.map((step) => [step.name, step])),
   readyGate,
+  changeGate,
+  areOriginsProven: true,
   connections: new Connections({
     settings: [
       { name: 'edge', type: 'varnish', options: {}, allow: {} },
@@ -124,10 +140,11 @@ for (const [name, parameter] of parameterSets) {
 
     const [first, second] = accepted;
     assert.ok(first && second);
-    const { executor: _, timeout, failurePolicy, readyWhen: ready, ...own } = parameter;
+    const { executor: _, timeout, failurePolicy, onChange: change, readyWhen: ready, ...own } = parameter;
     assert.deepEqual(first.record.request.with, own);
     assert.equal(first.record.request.timeout, timeout);
     assert.equal(first.record.request.failurePolicy, failurePolicy);
+    assert.deepEqual(first.record.request.onChange, change);
     assert.deepEqual(first.record.request.readyWhen, ready);
     assert.equal(first.record.requestDigest, second.record.requestDigest, 'both versions of CUE ask for the same');
     assertSameRequest(second.submission, first.record as Execution);

@@ -3,13 +3,17 @@ import { join } from 'node:path';
 
 import { openApiDocument } from '../../src/http/openapi.ts';
 import { steps } from '../../src/steps/index.ts';
+import { cuexPackageResource } from './cuex-package-resource.ts';
 import { readObjectResource } from './read-object-resource.ts';
+import { uiSchema, uiSchemaFile } from './ui-schema.ts';
 
 export const repository = join(import.meta.dirname, '../..');
 
 /** Every file that is made from others, by its path in the repository. */
 export const generatedFiles: Readonly<Record<string, () => string>> = {
+  'addon/aftersync/resources/cuex-package.cue': () => cuexPackageResource(steps),
   'addon/aftersync/resources/read-object.cue': () =>
     readObjectResource(readFileSync(join(repository, 'definitions/read-object.cue'), 'utf8')),
+  ...Object.fromEntries(steps.map((step) => [uiSchemaFile(step), () => uiSchema(step)])),
   'docs/openapi.json': () => `${JSON.stringify(openApiDocument(steps), null, 2)}\n`,
 };

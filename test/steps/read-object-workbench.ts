@@ -8,6 +8,7 @@ import type { ExecutionStore } from '../../src/core/store.ts';
 import { systemClock } from '../../src/core/time.ts';
 import { createEngine, type Engine } from '../../src/engine/engine.ts';
 import { kubernetes } from '../../src/providers/kubernetes/connection.ts';
+import { changeGate } from '../../src/steps/read-object/change-gate.ts';
 import { readyGate } from '../../src/steps/read-object/ready-gate.ts';
 import { readObject } from '../../src/steps/read-object.ts';
 import { openSqliteStore } from '../../src/store/sqlite/sqlite-store.ts';
@@ -59,6 +60,8 @@ export async function openReadBench({
     store,
     steps: [readObject],
     readyGate,
+    changeGate,
+    origins: undefined,
     sources: [],
     connectionTypes: [kubernetes],
     connections: [settings],

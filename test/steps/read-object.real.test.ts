@@ -251,7 +251,7 @@ describe('read-object fails', () => {
     for (const [token, pattern] of [
       [
         mayNothing,
-        /may not get deployments.apps guarded in namespace default: grant its account get, list and watch on/,
+        /may not get deployments.apps guarded in namespace default: grant its account get, list and watch on .* \(for the addon: by a ClusterRole labelled aftersync.dev\/aggregate-to-reader: "true"\) \(403 /,
       ],
       [mayGet, /cannot watch deployments.apps guarded in namespace default.*cannot list resource/],
     ] as const) {

@@ -22,6 +22,8 @@ export interface Purpose {
   readonly act: string;
   /** `get, list and watch on deployments.apps in namespace shop` */
   readonly grant: string;
+  /** Whose right it is about. Default: the connection's own account. */
+  readonly account?: string;
 }
 
 export interface ClusterApiOptions {
@@ -43,11 +45,14 @@ interface Sending {
   readonly body?: Json | undefined;
   readonly signal?: AbortSignal | undefined;
   readonly accept?: string | undefined;
+  readonly account?: string | undefined;
 }
 
 export interface GetOptions {
   readonly signal?: AbortSignal | undefined;
   readonly accept?: string;
+  /** The user to read as, in place of our own account. */
+  readonly account?: string | undefined;
 }
 
 /**
@@ -91,8 +96,9 @@ export class ClusterApi {
   }
 
   /** What an answer other than 2xx means for who asked. */
-  refusal({ status, body, text, retryAfterSeconds }: ApiAnswer, { act, grant }: Purpose): Error {
-    const said = isJsonObject(body) && typeof body.message === 'string' ? body.message : text.slice(0, longestQuote);
+  refusal(answer: ApiAnswer, { act, grant, account }: Purpose): Error {
+    const { status, retryAfterSeconds } = answer;
+    const said = wordsIn(answer);
     const { description } = this.#options.access;
     switch (status) {
       case 401:
@@ -100,7 +106,7 @@ export class ClusterApi {
       case 403:
         return new Rejected(
           'ConnectionFailed',
-          `the connection may not ${act}: grant its account ${grant} (403 ${said})`,
+          `${account ?? 'the connection'} may not ${act}: grant ${account === undefined ? 'its account' : 'it'} ${grant} (403 ${said})`,
         );
       case 429: {
         const { clock } = this.#options;
@@ -129,12 +135,12 @@ export class ClusterApi {
 
   async #send(
     path: string,
-    { method, body, signal, accept = 'application/json' }: Sending & { readonly signal: AbortSignal },
+    { method, body, signal, accept = 'application/json', account }: Sending & { readonly signal: AbortSignal },
   ): Promise<Dispatcher.ResponseData> {
     const { server, dispatcher, headers } = await unlessAborted(this.#options.access.current(), signal);
     const { request } = await import('undici');
     const type = method === 'PATCH' ? 'application/json-patch+json' : 'application/json';
-    return await request(server + path, {
+    const answered = request(server + path, {
       dispatcher,
       signal,
       ...(method === undefined ? {} : { method }),
@@ -143,9 +149,12 @@ export class ClusterApi {
         ...headers,
         accept,
         'user-agent': 'aftersync',
+        ...(account === undefined ? {} : { 'impersonate-user': account }),
         ...(body === undefined ? {} : { 'content-type': type }),
       },
     });
+    // undici looks at the signal once it is connected, which may take longer.
+    return await unlessAborted(answered, signal);
   }
 
   #after(delayMs: number, callback: () => void): () => void {
@@ -154,17 +163,22 @@ export class ClusterApi {
   }
 }
 
-/** A plug-in that hangs must not hang who asked: its answer is of use to the next one at the earliest. */
+/** What hangs must not hang who asked: the answer of a plug-in is of use to the next one at the earliest. */
 async function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
   const { promise: aborted, reject } = Promise.withResolvers<never>();
   const onAbort = () => reject(signal.reason);
   signal.addEventListener('abort', onAbort, { once: true });
   try {
-    signal.throwIfAborted();
+    if (signal.aborted) onAbort();
     return await Promise.race([work, aborted]);
   } finally {
     signal.removeEventListener('abort', onAbort);
   }
+}
+
+/** What the cluster says of an answer that is no success. */
+export function wordsIn({ body, text }: Pick<ApiAnswer, 'body' | 'text'>): string {
+  return isJsonObject(body) && typeof body.message === 'string' ? body.message : text.slice(0, longestQuote);
 }
 
 export function isAnswer(opened: AsyncIterable<Buffer> | ApiAnswer): opened is ApiAnswer {

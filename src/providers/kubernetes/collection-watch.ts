@@ -22,16 +22,23 @@ const PageSchema = Type.Object({
   items: Type.Array(Type.Unknown()),
 });
 
+/** What a watch has seen of one object. */
+export interface Seen {
+  /** Undefined: it is not there. */
+  readonly object: KubernetesObject | undefined;
+  /** As of which resourceVersion of the collection. Absent: as of a read that found nothing, which says none. */
+  readonly resourceVersion?: string | undefined;
+}
+
 /** What a watch knows of one object. */
 export type Sight =
-  /** `object` undefined: it is not there. */
-  | { readonly object: KubernetesObject | undefined }
+  | Seen
   /** The collection cannot be watched, and why. */
   | { readonly refused: Rejected };
 
 export interface CollectionWatchOptions {
   readonly api: ClusterApi;
-  /** `/apis/apps/v1/namespaces/shop/deployments` */
+  /** `/apis/apps/v1/namespaces/shop/deployments`, or those of all namespaces: `/apis/apps/v1/deployments`. */
   readonly path: string;
   /** Bookmarks come each minute, so that this much silence means that the connection is dead. */
   readonly silenceLimitMs: number;
@@ -43,15 +50,16 @@ export interface CollectionWatchOptions {
 interface Waited {
   readonly raises: Set<() => void>;
   /** Undefined: not known yet. */
-  seen: { readonly object: KubernetesObject | undefined } | undefined;
+  seen: Seen | undefined;
 }
 
 /** The resourceVersion that we know is too old to go on from. */
 class Expired extends Error {}
 
 /**
- * One list and watch for all that wait for objects of one resource in one namespace. Kept of the collection are only the
- * objects that are waited for. It never gives up: what it misses, the next list shows.
+ * One list and watch for all that wait for objects of one resource in one namespace or in all. An object's key is its name,
+ * after `<namespace>/` where the collection spans them. Kept of the collection are only the objects that are waited for. It
+ * never gives up: what it misses, the next list shows.
  */
 export class CollectionWatch {
   readonly #options: CollectionWatchOptions;
@@ -71,23 +79,23 @@ export class CollectionWatch {
     return this.#waited.size === 0;
   }
 
-  subscribe(name: string, raise: () => void): Release {
-    const waited: Waited = this.#waited.get(name) ?? { raises: new Set(), seen: undefined };
+  subscribe(key: string, raise: () => void): Release {
+    const waited: Waited = this.#waited.get(key) ?? { raises: new Set(), seen: undefined };
     // One of its own, for the same function may subscribe twice.
     const own = () => raise();
     waited.raises.add(own);
     if (waited.seen !== undefined || this.#refusal !== undefined) own();
-    else if (!this.#waited.has(name) && this.#resourceVersion !== undefined) void this.#read(name, waited);
-    this.#waited.set(name, waited);
+    else if (!this.#waited.has(key) && this.#resourceVersion !== undefined) void this.#read(key, waited);
+    this.#waited.set(key, waited);
     return () => {
       waited.raises.delete(own);
-      if (waited.raises.size === 0 && this.#waited.get(name) === waited) this.#waited.delete(name);
+      if (waited.raises.size === 0 && this.#waited.get(key) === waited) this.#waited.delete(key);
     };
   }
 
   /** Undefined: not known yet, or not waited for. */
-  look(name: string): Sight | undefined {
-    return this.#refusal === undefined ? this.#waited.get(name)?.seen : { refused: this.#refusal };
+  look(key: string): Sight | undefined {
+    return this.#refusal === undefined ? this.#waited.get(key)?.seen : { refused: this.#refusal };
   }
 
   close(): void {
@@ -109,7 +117,9 @@ export class CollectionWatch {
         if (this.#ending.signal.aborted) return;
         this.#failures += 1;
         if (error instanceof Expired) this.#resourceVersion = undefined;
-        else log.warn({ err: error, path, failures: this.#failures }, 'a watch broke; it goes on');
+        // Once the waiters know, it may stay so for days: a kind that is not installed is no news each half minute.
+        else if (this.#refusal === undefined || !(error instanceof Rejected))
+          log.warn({ err: error, path, failures: this.#failures }, 'a watch broke; it goes on');
         if (error instanceof Rejected && this.#failures >= refusalsBeforeTold) this.#refuse(error);
       }
       if (this.#failures > 1) await this.#pause();
@@ -130,17 +140,18 @@ export class CollectionWatch {
       if (answer.status !== 200) throw this.#refusalOf(answer);
       if (!fits(PageSchema, answer.body)) throw new Error(`the cluster sent something that is no list of ${path}`);
       for (const item of answer.body.items) {
-        const object = toKubernetesObject(item);
-        if (object !== undefined && this.#waited.has(object.metadata.name)) found.set(object.metadata.name, object);
+        const key = keyOf(path, item);
+        const object = key !== undefined && this.#waited.has(key) ? toKubernetesObject(item) : undefined;
+        if (key !== undefined && object !== undefined) found.set(key, object);
       }
       resourceVersion = answer.body.metadata.resourceVersion;
       next = answer.body.metadata.continue || undefined;
     }
     this.#resourceVersion = resourceVersion;
     this.#refusal = undefined;
-    for (const [name, waited] of this.#waited) {
-      if (covered.has(name)) this.#see(waited, found.get(name));
-      else void this.#read(name, waited);
+    for (const [key, waited] of this.#waited) {
+      if (covered.has(key)) this.#see(waited, { object: found.get(key), resourceVersion });
+      else void this.#read(key, waited);
     }
   }
 
@@ -177,44 +188,47 @@ export class CollectionWatch {
     const resourceVersion = resourceVersionOf(value);
     if (resourceVersion !== undefined) this.#resourceVersion = resourceVersion;
     if (type === 'BOOKMARK') return;
-    const name = nameOf(value);
-    const waited = name === undefined ? undefined : this.#waited.get(name);
+    const key = keyOf(this.#options.path, value);
+    const waited = key === undefined ? undefined : this.#waited.get(key);
     if (waited === undefined) return;
     const object = toKubernetesObject(value);
     if (object === undefined) throw new Error('the cluster sent an event without an object');
-    this.#see(waited, type === 'DELETED' ? undefined : object);
+    this.#see(waited, { object: type === 'DELETED' ? undefined : object, resourceVersion });
   }
 
   /** For an object that was not waited for when the collection was listed. */
-  async #read(name: string, waited: Waited): Promise<void> {
+  async #read(key: string, waited: Waited): Promise<void> {
     try {
       const { api, path } = this.#options;
-      const answer = await api.get(`${path}/${encodeURIComponent(name)}`, { signal: this.#ending.signal });
+      const answer = await api.get(pathOf(path, key), { signal: this.#ending.signal });
       const object = answer.status === 200 ? toKubernetesObject(answer.body) : undefined;
       if (object === undefined && answer.status !== 404) throw this.#refusalOf(answer);
       // What an event told in the meantime is newer.
-      if (waited.seen === undefined) this.#see(waited, object);
+      if (waited.seen === undefined) this.#see(waited, { object, resourceVersion: object?.metadata.resourceVersion });
     } catch (error) {
       if (this.#ending.signal.aborted) return;
-      this.#options.log.debug(
-        { err: error, name },
-        'an object could not be read for its watch; its waiters look again',
-      );
+      this.#options.log.debug({ err: error, key }, 'an object could not be read for its watch; its waiters look again');
       raiseAll(waited);
     }
   }
 
   /** After a new list most objects are as they were. */
-  #see(waited: Waited, object: KubernetesObject | undefined): void {
+  #see(waited: Waited, seen: Seen): void {
     const before = waited.seen;
-    waited.seen = { object };
-    if (before === undefined || !isSame(before.object, object)) raiseAll(waited);
+    waited.seen = seen;
+    if (before === undefined || !isSame(before.object, seen.object)) raiseAll(waited);
   }
 
   #refuse(error: Rejected): void {
     const isNew = this.#refusal === undefined;
     this.#refusal = error;
-    if (isNew) for (const waited of this.#waited.values()) raiseAll(waited);
+    if (!isNew) return;
+    // Whatever was seen before, what comes after it is news, and begins with a list.
+    this.#resourceVersion = undefined;
+    for (const waited of this.#waited.values()) {
+      waited.seen = undefined;
+      raiseAll(waited);
+    }
   }
 
   #refusalOf(answer: Parameters<ClusterApi['refusal']>[0]): Error {
@@ -246,7 +260,7 @@ function isSame(one: KubernetesObject | undefined, other: KubernetesObject | und
   return resourceVersion !== undefined && resourceVersion === next.resourceVersion && uid === next.uid;
 }
 
-function metadataOf(value: Json) {
+function metadataOf(value: unknown) {
   return isJsonObject(value) && isJsonObject(value.metadata) ? value.metadata : {};
 }
 
@@ -255,7 +269,18 @@ function resourceVersionOf(value: Json): string | undefined {
   return typeof resourceVersion === 'string' ? resourceVersion : undefined;
 }
 
-function nameOf(value: Json): string | undefined {
-  const { name } = metadataOf(value);
-  return typeof name === 'string' ? name : undefined;
+/** What its waiters call it. Undefined where it is no object. */
+function keyOf(collection: string, value: unknown): string | undefined {
+  const { name, namespace } = metadataOf(value);
+  if (typeof name !== 'string') return undefined;
+  const isSpanned = typeof namespace === 'string' && !collection.includes('/namespaces/');
+  return isSpanned ? `${namespace}/${name}` : name;
+}
+
+function pathOf(collection: string, key: string): string {
+  const [name = '', namespace] = key.split('/').reverse();
+  if (namespace === undefined) return `${collection}/${encodeURIComponent(name)}`;
+  const plural = collection.lastIndexOf('/');
+  const inNamespace = `${collection.slice(0, plural)}/namespaces/${encodeURIComponent(namespace)}`;
+  return `${inNamespace}${collection.slice(plural)}/${encodeURIComponent(name)}`;
 }

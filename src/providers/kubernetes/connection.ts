@@ -20,6 +20,12 @@ export const kubernetes = defineConnectionType({
       }),
     ),
     context: Type.Optional(Type.String({ minLength: 1, description: 'Of the kubeconfig. Default: its current one.' })),
+    impersonate: Type.Optional(
+      Type.Boolean({
+        default: false,
+        description: 'Whether reads for an Application that names a service account are made as it.',
+      }),
+    ),
     requestTimeout: Type.Unsafe<string>({
       ...DurationSchema,
       default: '10s',
@@ -32,10 +38,13 @@ export const kubernetes = defineConnectionType({
     }),
   }),
   // What the account may do by its roles is not yet what everybody who asks may see.
-  allow: ['readNamespaces', 'clusterKinds', 'secrets'],
-  allowByDefault: { readNamespaces: [], clusterKinds: [], secrets: [] },
+  allow: ['readNamespaces', 'clusterKinds', 'secrets', 'clusters'],
+  allowByDefault: { readNamespaces: [], clusterKinds: [], secrets: [], clusters: [] },
 
-  open({ kubeconfigFile, context, requestTimeout, watchSilence }, { connectionName, credential, clock, log }) {
+  open(
+    { kubeconfigFile, context, impersonate, requestTimeout, watchSilence },
+    { connectionName, credential, clock, log },
+  ) {
     const access = new ClusterAccess({
       ...(kubeconfigFile === undefined ? {} : { kubeconfig: credential(kubeconfigFile) }),
       ...(context === undefined ? {} : { context }),
@@ -46,6 +55,7 @@ export const kubernetes = defineConnectionType({
       api: new ClusterApi({ access, requestTimeoutMs: requireDurationMs(requestTimeout), clock }),
       signalPrefix: `${type}:${connectionName}`,
       silenceLimitMs: requireDurationMs(watchSilence),
+      impersonates: impersonate === true,
       clock,
       log,
     });

@@ -1,6 +1,7 @@
 import { Rejected } from '../../core/effect.ts';
 import type { Clock, EpochMs } from '../../core/time.ts';
 import type { ClusterApi } from './cluster-api.ts';
+import { refusalFrom, rootOf } from './cluster-gateway.ts';
 import { aggregatedAccept, fromAggregated, type ServedVersion, typesIn, versionsIn } from './discovery-documents.ts';
 import { apiVersionOf, type ResourceType } from './resource-type.ts';
 
@@ -11,6 +12,8 @@ const longestAgeMs = 600_000;
 
 export interface KindName {
   readonly apiVersion?: string;
+  /** Where no other is named, this one counts, if it has the kind. */
+  readonly firstApiVersion?: string;
   readonly kind: string;
 }
 
@@ -23,12 +26,15 @@ export type FoundKind =
 export class Discovery {
   readonly #api: ClusterApi;
   readonly #clock: Clock;
+  readonly #cluster: string | undefined;
   #served: { readonly versions: readonly ServedVersion[]; readonly asOf: EpochMs } | undefined;
   #asking: Promise<void> | undefined;
 
-  constructor(api: ClusterApi, clock: Clock) {
+  /** `cluster`: one that KubeVela manages; absent: the connection's own. */
+  constructor(api: ClusterApi, clock: Clock, cluster?: string) {
     this.#api = api;
     this.#clock = clock;
+    this.#cluster = cluster;
   }
 
   /** `since`: a kind counts as missing only by what the cluster said after this. Throws Rejected where the name is ambiguous. */
@@ -57,9 +63,10 @@ export class Discovery {
     return (this.#served?.asOf ?? 0) < since || this.#age() >= shortestAgeMs;
   }
 
-  #typeOf({ apiVersion, kind }: KindName): ResourceType | undefined {
+  #typeOf({ apiVersion, firstApiVersion, kind }: KindName): ResourceType | undefined {
     const named = this.#candidates(kind);
-    if (apiVersion !== undefined) return named.find((type) => apiVersionOf(type) === apiVersion);
+    const wanted = named.find((type) => apiVersionOf(type) === (apiVersion ?? firstApiVersion));
+    if (wanted !== undefined || apiVersion !== undefined) return wanted;
     // The first version of a group is the one that it prefers.
     const groups = new Map<string, ResourceType>();
     for (const type of named) if (!groups.has(type.group)) groups.set(type.group, type);
@@ -71,12 +78,13 @@ export class Discovery {
   }
 
   #missing({ apiVersion, kind }: KindName): string {
+    const cluster = this.#cluster === undefined ? 'the cluster' : `cluster ${this.#cluster}`;
     const served = this.#candidates(kind).map(apiVersionOf);
-    if (served.length > 0) return `the cluster serves ${kind} as ${served.join(', ')}, not as ${apiVersion}`;
+    if (served.length > 0) return `${cluster} serves ${kind} as ${served.join(', ')}, not as ${apiVersion}`;
     const like = this.#types().find((type) => [type.kind, type.plural].some((word) => isLike(word, kind)));
     const hint = like === undefined ? ': is its CRD installed?' : `; did you mean ${like.kind}?`;
     const where = apiVersion === undefined ? '' : ` in ${apiVersion}`;
-    return `the cluster knows no kind ${kind}${where}${hint}`;
+    return `${cluster} knows no kind ${kind}${where}${hint}`;
   }
 
   #candidates(kind: string): ResourceType[] {
@@ -114,11 +122,12 @@ export class Discovery {
   }
 
   async #get(path: string, accept = 'application/json'): Promise<unknown> {
-    const answer = await this.#api.get(path, { accept });
+    const answer = await this.#api.get(rootOf(this.#cluster) + path, { accept });
     if (answer.status === 200) return answer.body;
     // An aggregated server that is down takes its own group with it, and no other.
     if (answer.status === 503 && path.startsWith('/apis/')) return undefined;
-    throw this.#api.refusal(answer, { act: `read ${path}`, grant: 'the ClusterRole system:discovery' });
+    const purpose = { act: `read ${path}`, grant: 'the ClusterRole system:discovery' };
+    throw refusalFrom(this.#cluster, this.#api, answer, purpose);
   }
 }
 

@@ -15,12 +15,17 @@ export class ObjectWatches {
     return this.#watches.size;
   }
 
-  /** By the object's path. */
+  /** By the object's path: watches the collection that the path shows, which is one namespace's. */
   subscribe(path: string, raise: () => void): Release {
     const { collection, name } = split(path);
+    return this.subscribeIn(collection, name, raise);
+  }
+
+  /** By the key in a collection: the name, or `<namespace>/<name>` where the collection spans all namespaces. */
+  subscribeIn(collection: string, key: string, raise: () => void): Release {
     const watch = this.#watches.get(collection) ?? new CollectionWatch({ ...this.#options, path: collection });
     this.#watches.set(collection, watch);
-    const release = watch.subscribe(name, raise);
+    const release = watch.subscribe(key, raise);
     return () => {
       release();
       if (!watch.isUnused || this.#watches.get(collection) !== watch) return;
@@ -32,7 +37,11 @@ export class ObjectWatches {
   /** What is known of an object without asking the cluster. Undefined: nothing. */
   look(path: string): Sight | undefined {
     const { collection, name } = split(path);
-    return this.#watches.get(collection)?.look(name);
+    return this.lookIn(collection, name);
+  }
+
+  lookIn(collection: string, key: string): Sight | undefined {
+    return this.#watches.get(collection)?.look(key);
   }
 
   close(): void {

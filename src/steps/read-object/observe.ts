@@ -1,20 +1,20 @@
-import { type ObjectName, ownCluster, type WaitFor } from '../../core/awaited-object.ts';
+import type { ObjectName, WaitFor } from '../../core/awaited-object.ts';
 import { isJsonObject, type Json } from '../../core/json.ts';
 import type { InputMistake } from '../../core/problem.ts';
 import type { GateContext } from '../../core/ready-gate.ts';
-import type { Outcome } from '../../core/step.ts';
 import { JsonPath, JsonPathError } from '../../providers/kubernetes/json-path.ts';
 import type { KubernetesClient } from '../../providers/kubernetes/kubernetes-client.ts';
 import type { KubernetesObject } from '../../providers/kubernetes/kubernetes-object.ts';
 import { type ObjectPlace, objectWords } from '../../providers/kubernetes/resource-type.ts';
-import { claimsOf, homeOf } from './policy.ts';
+import { accountOf, readApplication } from './application.ts';
+import { findPlace, kindGraceMs, type Unmet } from './place.ts';
+import { assertAllowed } from './policy.ts';
 import { goalOf, judge, resultOf } from './wait-for.ts';
-
-/** A CRD that the step before has applied is served a moment later. */
-const kindGraceMs = 30_000;
 
 export interface Wish {
   readonly object: ObjectName;
+  /** The API version that counts where the object names none, if it has the kind. */
+  readonly firstApiVersion?: string;
   readonly waitFor: WaitFor;
   readonly missing: 'fail' | 'wait' | 'ignore';
 }
@@ -23,33 +23,37 @@ export interface Wish {
 export type Observed =
   | { readonly object: KubernetesObject; readonly words: string }
   | { readonly absent: string }
-  | { readonly outcome: Exclude<Outcome<never>, { kind: 'succeeded' }> };
+  | Unmet;
 
 /** One look at an object. The state of a waiting outcome must come back in the context of the next look. */
 export async function observe(context: GateContext, wish: Wish): Promise<Observed> {
   const client = await context.connection<KubernetesClient>('kubernetes');
-  const place = await findPlace(context, wish, client);
+  const place = await placeOf(context, wish, client);
   if ('outcome' in place) return place;
-  await context.connection('kubernetes', claimsOf(place, homeOf(context.execution)));
+  await assertAllowed(context, place);
 
-  const look = { wish, place, signal: client.signalOf(place), uidBefore: uidIn(context.state) };
+  const before = memoryIn(context.state);
+  const look = { wish, place, signal: client.signalOf(place), uidBefore: before?.uid };
   // After the first read only what the watch shows to be worth it is read: it may lag behind, so it can say "not yet",
   // but never that something is done.
-  const sight = look.uidBefore === undefined ? undefined : client.look(place);
+  const sight = before === undefined ? undefined : client.look(place);
   if (sight !== undefined && 'refused' in sight) throw sight.refused;
-  if (sight !== undefined) {
+  // It is our account that watches: what it sees is not for those who may see less.
+  if (sight !== undefined && before?.account === undefined) {
     const seen = observedOf(look, sight.object);
     if ('outcome' in seen && seen.outcome.kind === 'waiting') return seen;
   }
-  return observedOf(look, await client.read(place, context.readsAborted));
+  const account = accountOf(context, await readApplication(context, client), client);
+  return observedOf({ ...look, account }, await client.read(place, context.readsAborted, account));
 }
 
 /** For the end by a stop: how far the object is by what the watch knows. The end does not wait for it. */
 export async function lastDetail(context: GateContext, wish: Wish): Promise<string> {
-  if (uidIn(context.state) === undefined) return '';
+  const before = memoryIn(context.state);
+  if (before === undefined || before.account !== undefined) return '';
   try {
     const client = await context.connection<KubernetesClient>('kubernetes');
-    const place = await findPlace(context, wish, client);
+    const place = await placeOf(context, wish, client);
     if ('outcome' in place) return '';
     const sight = client.look(place);
     if (sight === undefined || 'refused' in sight || sight.object === undefined) return '';
@@ -62,16 +66,9 @@ export async function lastDetail(context: GateContext, wish: Wish): Promise<stri
 }
 
 /** What the schema cannot say; paths are below where the wish stands. */
-export function mistakesInWish({ cluster = '' }: ObjectName, waitFor: WaitFor | undefined): InputMistake[] {
-  const mistakes: InputMistake[] = [];
-  if (cluster !== '' && cluster !== ownCluster) {
-    const message = `expected ${ownCluster}: objects of managed clusters cannot be read through this connection`;
-    mistakes.push({ path: '/cluster', message });
-  }
-  if (typeof waitFor === 'object' && 'jsonPath' in waitFor) {
-    mistakes.push(...mistakesInPath('/waitFor/jsonPath', waitFor.jsonPath));
-  }
-  return mistakes;
+export function mistakesInWaitFor(waitFor: WaitFor | undefined): InputMistake[] {
+  if (typeof waitFor !== 'object' || !('jsonPath' in waitFor)) return [];
+  return mistakesInPath('/waitFor/jsonPath', waitFor.jsonPath);
 }
 
 export function mistakesInPath(path: string, text: string): InputMistake[] {
@@ -89,6 +86,8 @@ interface Look {
   readonly place: ObjectPlace;
   readonly signal: string;
   readonly uidBefore: string | undefined;
+  /** As whom it is read, where that is not our own account. */
+  readonly account?: string | undefined;
 }
 
 /** What follows from the object as it stands; undefined: it is not there. */
@@ -122,31 +121,32 @@ function withoutObject(look: Look): Observed {
   return { outcome: { kind: 'failed', reason: 'NotFound', message: `${words} does not exist` } };
 }
 
-function waiting({ signal }: Look, message: string, uid: string): Observed {
-  return { outcome: { kind: 'waiting', message, signals: [signal], state: { uid } } };
+function waiting({ signal, account }: Look, message: string, uid: string): Observed {
+  const state = { uid, ...(account === undefined ? {} : { account }) };
+  return { outcome: { kind: 'waiting', message, signals: [signal], state } };
 }
 
-/** Where the object is to be looked for, or what to return where the cluster does not know its kind. */
-async function findPlace(
-  { execution }: GateContext,
-  { object, missing }: Wish,
+function placeOf(
+  context: GateContext,
+  { object, firstApiVersion, missing }: Wish,
   client: KubernetesClient,
-): Promise<ObjectPlace | Extract<Observed, { outcome: unknown }>> {
-  const { apiVersion, kind, name, namespace } = object;
-  const kindName = { kind, ...(apiVersion === undefined ? {} : { apiVersion }) };
-  const found = await client.discovery.find(kindName, execution.createdAt);
-  if ('type' in found) {
-    const { type } = found;
-    return type.isNamespaced ? { type, name, namespace: namespace ?? homeOf(execution) } : { type, name };
-  }
+): Promise<ObjectPlace | Unmet> {
   const graceMs = missing === 'wait' ? kindGraceMs : 0;
-  if (found.asOf < execution.createdAt + graceMs) {
-    return { outcome: { kind: 'waiting', message: found.missing, until: found.againAt } };
-  }
-  return { outcome: { kind: 'failed', reason: 'NotFound', message: found.missing } };
+  return findPlace(context, object, {
+    client,
+    graceMs,
+    ...(firstApiVersion === undefined ? {} : { firstApiVersion }),
+  });
 }
 
-/** Of the object as the first read saw it, empty where it was not there; undefined before the first read. */
-function uidIn(state: Json | undefined): string | undefined {
-  return isJsonObject(state) && typeof state.uid === 'string' ? state.uid : undefined;
+interface Memory {
+  /** Of the object as the first read saw it, empty where it was not there. */
+  readonly uid: string;
+  readonly account: string | undefined;
+}
+
+/** Undefined before the first read. */
+function memoryIn(state: Json | undefined): Memory | undefined {
+  if (!isJsonObject(state) || typeof state.uid !== 'string') return undefined;
+  return { uid: state.uid, account: typeof state.account === 'string' ? state.account : undefined };
 }

@@ -26,8 +26,11 @@ export const OutputsSchema = Type.Object(
 );
 export type Outputs = Static<typeof OutputsSchema> & JsonObject;
 
-/** Names that `select` may not take; `changed` is said of every step by onChange. */
-export const ownOutputs: ReadonlySet<string> = new Set([...Object.keys(OutputsSchema.properties), 'changed']);
+/** What onChange tells of every step. */
+const ofOnChange = ['changed', 'oldValue', 'newValue'];
+
+/** Names that `select` may not take. */
+export const ownOutputs: ReadonlySet<string> = new Set([...Object.keys(OutputsSchema.properties), ...ofOnChange]);
 
 type Select = Readonly<Record<string, string>>;
 

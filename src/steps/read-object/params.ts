@@ -1,10 +1,13 @@
 import { type Static, Type } from '@sinclair/typebox';
 import { ClusterConnectionSchema, objectProperties, WaitForSchema } from '../../core/awaited-object.ts';
 import type { InputMistake } from '../../core/problem.ts';
-import { mistakesInPath, mistakesInWish } from './observe.ts';
+import { mistakesInPath, mistakesInWaitFor } from './observe.ts';
 import { ownOutputs } from './outputs.ts';
 
 const mostSelected = 50;
+
+/** As of KubeVela's own read-object (kubevela: vela-templates/definitions/internal/workflowstep/read-object.cue). */
+export const defaults = { kind: 'Application', apiVersion: 'core.oam.dev/v1beta1' } as const;
 
 /** The names of CUE fields that need no quotes, so that `output.NAME` reads them. */
 const outputName = '^[A-Za-z_][A-Za-z0-9_]{0,62}$';
@@ -12,6 +15,11 @@ const outputName = '^[A-Za-z_][A-Za-z0-9_]{0,62}$';
 export const ParamsSchema = Type.Object(
   {
     ...objectProperties,
+    apiVersion: Type.Optional({
+      ...objectProperties.apiVersion,
+      description: `Default: ${defaults.apiVersion} where that has the kind, else the version that the cluster prefers, where only one API has it.`,
+    }),
+    kind: Type.Optional({ ...objectProperties.kind, default: defaults.kind }),
     waitFor: Type.Optional({ ...WaitForSchema, description: `${WaitForSchema.description} Default: at once.` }),
     select: Type.Optional(
       Type.Record(Type.String({ pattern: outputName }), Type.String({ minLength: 1, maxLength: 1_024 }), {
@@ -35,7 +43,7 @@ export type Params = Static<typeof ParamsSchema>;
 
 /** What the schema cannot say. */
 export function mistakesIn(params: Params): InputMistake[] {
-  const mistakes = mistakesInWish(params, params.waitFor);
+  const mistakes = mistakesInWaitFor(params.waitFor);
   for (const [name, path] of Object.entries(params.select ?? {})) {
     mistakes.push(...mistakesInPath(`/select/${name}`, path));
     if (ownOutputs.has(name)) {

@@ -1,22 +1,25 @@
 import type { ExecutionRequest } from '../../core/execution.ts';
+import type { GateContext } from '../../core/ready-gate.ts';
 import type { ConnectionUse } from '../../core/step.ts';
-import { apiVersionOf, type ObjectPlace } from '../../providers/kubernetes/resource-type.ts';
+import { isSecret, type ObjectPlace } from '../../providers/kubernetes/resource-type.ts';
 
 /** Where who asks is at home: the workflow's namespace, else the execution's. */
 export function homeOf(execution: { readonly namespace: string; readonly request: ExecutionRequest }): string {
   return execution.request.origin?.namespace ?? execution.namespace;
 }
 
-/**
- * What the connection's lists must allow for this read. Known only after discovery: a kind may have no namespace, and
- * another API may have a kind called Secret.
- */
-export function claimsOf({ type, name, namespace }: ObjectPlace, home: string): ConnectionUse['claims'] {
+/** Rejected as Denied where the connection's lists do not allow to read this. The cluster was seen to by findPlace. */
+export async function assertAllowed(context: GateContext, place: ObjectPlace): Promise<void> {
+  await context.connection('kubernetes', claimsOf(place, homeOf(context.execution)));
+}
+
+/** Known only after discovery: a kind may have no namespace, and another API may have a kind called Secret. */
+function claimsOf({ type, name, namespace, cluster }: ObjectPlace, home: string): ConnectionUse['claims'] {
   if (namespace === undefined) return { clusterKinds: [type.kind] };
-  const isSecret = type.kind === 'Secret' && apiVersionOf(type) === 'v1';
+  const inCluster = cluster === undefined ? '' : `${cluster}/`;
   return {
     ...(namespace === home ? {} : { readNamespaces: [namespace] }),
-    ...(isSecret ? { secrets: [`${namespace}/${name}`] } : {}),
+    ...(isSecret(type) ? { secrets: [`${inCluster}${namespace}/${name}`] } : {}),
   };
 }
 

@@ -1,14 +1,10 @@
 import type { ReadyGate, ReadyWhen } from '../../core/ready-gate.ts';
-import { mistakesInWish, observe, type Wish } from './observe.ts';
+import { mistakesInWaitFor, observe, type Wish } from './observe.ts';
 import { clusterUse } from './policy.ts';
 
 /** `readyWhen` by the means of read-object. An object that is not there yet is waited for. */
 export const readyGate: ReadyGate = {
-  check({ object, waitFor }) {
-    return mistakesInWish(object, waitFor).map(({ path, message }) => {
-      return { path: path === '/cluster' ? '/object/cluster' : path, message };
-    });
-  },
+  check: ({ waitFor }) => mistakesInWaitFor(waitFor),
 
   uses: ({ connection }) => [clusterUse(connection)],
 

@@ -12,7 +12,7 @@ export interface StandInAnswer {
 
 export interface ApiStandIn {
   readonly url: string;
-  /** `path authorization` of each request so far. */
+  /** `path authorization` of each request so far, with `as user` where it is for another. */
   readonly requests: readonly string[];
   /** A kubeconfig for it, for the user given. */
   kubeconfig(user?: object): string;
@@ -25,7 +25,9 @@ export async function startApiStandIn(
 ): Promise<ApiStandIn> {
   const requests: string[] = [];
   const server = createServer((request, response) => {
-    requests.push(`${request.url} ${request.headers.authorization ?? ''}`.trim());
+    const { authorization, 'impersonate-user': user } = request.headers;
+    const words = [request.url, authorization, user === undefined ? undefined : `as ${user}`];
+    requests.push(words.filter((word) => word !== undefined).join(' '));
     const { status = 200, body, text = JSON.stringify(body) } = answer(request);
     response.writeHead(status, { 'content-type': 'application/json' }).end(text);
   });

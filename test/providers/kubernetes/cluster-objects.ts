@@ -68,10 +68,15 @@ export async function kubeconfigOf(
   return JSON.stringify(kubeconfig);
 }
 
-/** The token of a new service account in `default` that may do what the rules say. */
-export async function accountToken(cluster: Kubernetes, name: string, rules: readonly JsonObject[]): Promise<string> {
-  const accounts = '/api/v1/namespaces/default/serviceaccounts';
-  const roles = '/apis/rbac.authorization.k8s.io/v1/namespaces/default';
+/** The token of a new service account that may do what the rules say in its namespace. */
+export async function accountToken(
+  cluster: Kubernetes,
+  name: string,
+  rules: readonly JsonObject[],
+  namespace = 'default',
+): Promise<string> {
+  const accounts = `/api/v1/namespaces/${namespace}/serviceaccounts`;
+  const roles = `/apis/rbac.authorization.k8s.io/v1/namespaces/${namespace}`;
   await apply(cluster, { method: 'POST', path: accounts, body: { metadata: { name } } });
   await apply(cluster, { method: 'POST', path: `${roles}/roles`, body: { metadata: { name }, rules } });
   await apply(cluster, {
@@ -80,7 +85,7 @@ export async function accountToken(cluster: Kubernetes, name: string, rules: rea
     body: {
       metadata: { name },
       roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind: 'Role', name },
-      subjects: [{ kind: 'ServiceAccount', name, namespace: 'default' }],
+      subjects: [{ kind: 'ServiceAccount', name, namespace }],
     },
   });
   const { status } = await apply(cluster, { method: 'POST', path: `${accounts}/${name}/token`, body: { spec: {} } });

@@ -82,6 +82,19 @@ it('a kind of several groups must be named with its apiVersion', async (t) => {
   });
 });
 
+it('of several groups the one that comes first is taken where it has the kind, and nothing else changes', async (t) => {
+  const documents = olderDocuments();
+  documents['/api/v1'] = { resources: [widget] };
+  const { discovery, now } = await open(t, documents);
+  const groupOf = async (name: { kind: string; apiVersion?: string; firstApiVersion: string }) => {
+    const found = await discovery.find(name, now());
+    return 'type' in found ? found.type.group : found.missing;
+  };
+  assert.equal(await groupOf({ kind: 'Widget', firstApiVersion: 'example.com/v1' }), 'example.com');
+  assert.equal(await groupOf({ kind: 'Widget', apiVersion: 'v1', firstApiVersion: 'example.com/v1' }), '');
+  assert.equal(await groupOf({ kind: 'Gadget', firstApiVersion: 'example.com/v1' }), 'example.com');
+});
+
 it('the cluster is asked once, and anew for a kind that is missing, but not more often than every few seconds', async (t) => {
   const documents = olderDocuments();
   const { clock, discovery, requests, now } = await open(t, documents);

@@ -22,6 +22,8 @@ export interface CuePackage {
    * stand-ins for KubeVela's packages.
    */
   readonly files: Readonly<Record<string, string>>;
+  /** CUE source of further packages by the path of their import, `ext/…`: what a cluster has as Packages of CueX. */
+  readonly packages?: Readonly<Record<string, string>>;
 }
 
 export interface Exported extends CuePackage {
@@ -47,13 +49,20 @@ export async function cueFmt({ version, source }: { readonly version: CueVersion
   return runCue({ version, commandLine: ['fmt', '-'], folder: tmpdir(), input: source });
 }
 
-async function runOnPackage({ version, files }: CuePackage, command: readonly string[]): Promise<string> {
+async function runOnPackage(
+  { version, files, packages = {} }: CuePackage,
+  command: readonly string[],
+): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'aftersync-cue-'));
   try {
     await mkdir(join(folder, 'cue.mod'));
     await writeFile(join(folder, 'cue.mod', 'module.cue'), `module: "${MODULE}"\nlanguage: version: "v${version}"\n`);
     await cp(velaPackages, join(folder, 'vela'), { recursive: true });
     for (const [name, source] of Object.entries(files)) await writeFile(join(folder, name), intoPackage(source));
+    for (const [path, source] of Object.entries(packages)) {
+      await mkdir(join(folder, path), { recursive: true });
+      await writeFile(join(folder, path, 'package.cue'), source);
+    }
     const paths = Object.keys(files).map((name) => `./${name}`);
     return await runCue({ version, commandLine: [...command, ...paths], folder });
   } finally {
@@ -69,7 +78,7 @@ async function runOnPackage({ version, files }: CuePackage, command: readonly st
 function intoPackage(source: string): string {
   // Only the file's own imports: a definition within a string is text.
   const inModule = source.replace(/^(?:(?:package .*|import \([^)]*\)|import .*|\/\/.*|[ \t]*)\n)*/, (head) =>
-    head.replaceAll(/^((?:import)?\s*(?:\w+\s+)?)"(vela\/\w+)"/gm, `$1"${MODULE}/$2"`),
+    head.replaceAll(/^((?:import)?\s*(?:\w+\s+)?)"((?:vela|ext)\/\w+)"/gm, `$1"${MODULE}/$2"`),
   );
   return /^package /m.test(inModule) ? inModule : `package definition, ${inModule}`;
 }
@@ -85,6 +94,8 @@ async function runCue({ version, commandLine, folder, input = '' }: CueRun): Pro
   // No registry: what is not in the folder is an error, not a download.
   const env = { ...process.env, CUE_REGISTRY: 'none' };
   const cue = spawn(await ensureCue(version), commandLine, { cwd: folder, env });
+  // It may end before it has read, and says why by its exit code.
+  cue.stdin.on('error', () => {});
   cue.stdin.end(input);
   const [output, complaint, [exitCode]] = await Promise.all([text(cue.stdout), text(cue.stderr), once(cue, 'close')]);
   if (exitCode !== 0) throw new CueError(complaint.trim());

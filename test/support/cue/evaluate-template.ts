@@ -15,6 +15,8 @@ export interface Tick {
   readonly context: JsonObject;
   /** `$returns` by the name of the template's field that holds the call: all calls that this tick makes, no other. */
   readonly returns: Readonly<Record<string, JsonObject>>;
+  /** Packages of CueX that the template imports, as in CuePackage. */
+  readonly packages?: Readonly<Record<string, string>>;
 }
 
 /** A call or an action of the template, by the path of its field. */
@@ -59,13 +61,13 @@ export async function evaluateTemplate(tick: Tick): Promise<TickResult> {
     [basename(tick.definitionPath)]: await readFile(tick.definitionPath, 'utf8'),
     'tick.cue': tickSource(tick),
   };
-  const exported = (await cueExport({ version: tick.version, files, expression: 'evaluation' })) as {
+  const { version, packages = {} } = tick;
+  const exported = (await cueExport({ version, files, packages, expression: 'evaluation' })) as {
     requests: Record<string, JsonObject>;
     fields: JsonObject;
   };
 
   const operations = operationsIn(exported.fields);
-  const isCall = ({ name }: Operation) => name.startsWith('http.') || name.startsWith('kube.');
   const unanswered = operations.find((operation) => isCall(operation) && !Object.hasOwn(tick.returns, operation.path));
   if (unanswered) throw new Error(`the template calls ${unanswered.name} at ${unanswered.path}, which has no $returns`);
 
@@ -79,6 +81,11 @@ export async function evaluateTemplate(tick: Tick): Promise<TickResult> {
   const [decision] = deciding;
   const phase = (decision && phases[decision.name]) ?? 'succeeded';
   return { ...exported, actions, decision, phase, outputs: exported.fields.outputs };
+}
+
+/** Whether it has an answer, `$returns`, unlike an action. */
+export function isCall({ name }: Operation): boolean {
+  return name.startsWith('http.') || name.startsWith('kube.');
 }
 
 /** CUE that fills the template. JSON is CUE. */
@@ -104,8 +111,8 @@ evaluation: {
 }`;
 }
 
-/** Our stand-ins for KubeVela's packages mark each call and action with `$do`. */
-function operationsIn(value: unknown, path: readonly string[] = []): Operation[] {
+/** In the order of the fields. Our stand-ins for KubeVela's packages mark each call and action with `$do`. */
+export function operationsIn(value: unknown, path: readonly string[] = []): Operation[] {
   if (typeof value !== 'object' || value === null) return [];
   if ('$do' in value && '$params' in value) {
     return [{ path: path.join('.'), name: String(value.$do), params: value.$params as JsonObject }];
