@@ -1,19 +1,27 @@
 import pino, { type DestinationStream, type Logger } from 'pino';
 import { Registry } from 'prom-client';
 import { type Config, fileCredential } from './config.ts';
-import type { HttpFetch } from './core/connection.ts';
+import type { HttpFetch, ProviderTools } from './core/connection.ts';
 import { isLoopbackHost } from './core/listen-address.ts';
+import type { Origins } from './core/origin.ts';
+import { withDefaults } from './core/schema.ts';
 import type { ExecutionStore } from './core/store.ts';
 import { type Clock, systemClock } from './core/time.ts';
 import { createEngine, type Engine } from './engine/engine.ts';
 import { loopbackHosts } from './http/allowed-hosts.ts';
 import { createApp } from './http/app.ts';
-import { anonymousOnLoopback } from './http/authenticate.ts';
+import { type Authenticate, anonymousOnLoopback, firstThen } from './http/authenticate.ts';
+import { kubernetesCallers } from './http/kubernetes-callers.ts';
 import { startHttpServer } from './http/listen.ts';
 import { staticTokens } from './http/static-tokens.ts';
+import { createKubevelaOrigins } from './origins/kubevela/kubevela.ts';
 import { createHttpFetch } from './providers/http-client.ts';
 import { connectionTypes } from './providers/index.ts';
+import { kubernetesAccessReviews } from './providers/kubernetes/access-reviews.ts';
+import { kubernetes } from './providers/kubernetes/connection.ts';
+import type { KubernetesClient } from './providers/kubernetes/kubernetes-client.ts';
 import { steps } from './steps/index.ts';
+import { changeGate } from './steps/read-object/change-gate.ts';
 import { readyGate } from './steps/read-object/ready-gate.ts';
 import { openSqliteStore } from './store/sqlite/sqlite-store.ts';
 
@@ -32,6 +40,9 @@ export interface LocalEngine {
   readonly engine: Engine;
   readonly store: ExecutionStore;
   readonly registry: Registry;
+  readonly tools: ProviderTools;
+  /** Absent where no KubeVela is configured. */
+  readonly origins: Origins | undefined;
   /** Waits for what is being sent, then lets go of the store. */
   close(): Promise<void>;
 }
@@ -49,14 +60,18 @@ export async function openLocal(config: Config, wiring: Wiring = {}): Promise<Lo
   const store = wrapStore?.(opened) ?? opened;
   const http = createHttpFetch({ userAgent: 'aftersync' });
   const registry = new Registry();
+  const tools = { fetch: wrapFetch?.(http.fetch) ?? http.fetch, clock, log, credential: fileCredential };
+  const origins = openOrigins(config, { ...tools, store, registry });
   const engine = createEngine({
     store,
     steps,
     readyGate,
+    changeGate,
+    origins,
     sources: [],
     connectionTypes,
     connections: config.connections,
-    tools: { fetch: wrapFetch?.(http.fetch) ?? http.fetch, clock, log, credential: fileCredential },
+    tools,
     log,
     registry,
     keepFinishedMs: config.retention.finishedMs,
@@ -66,8 +81,11 @@ export async function openLocal(config: Config, wiring: Wiring = {}): Promise<Lo
     engine,
     store,
     registry,
+    tools,
+    origins,
     async close() {
       await engine.close();
+      await origins?.close();
       await store.close();
       await http.close();
     },
@@ -78,38 +96,85 @@ export async function openLocal(config: Config, wiring: Wiring = {}): Promise<Lo
 export async function serve(config: Config, wiring: Wiring = {}): Promise<Server> {
   const log = wiring.log ?? createLog(config);
   const clock = wiring.clock ?? systemClock;
-  const { engine, store, registry, close } = await openLocal(config, { ...wiring, log, clock });
+  const { engine, store, registry, tools, origins, close } = await openLocal(config, { ...wiring, log, clock });
   const isLoopback = isLoopbackHost(config.server.host);
-  const { tokensFile } = config.auth;
   let isReady = false;
+  let closeCallers = async () => {};
+  const closeAll = async () => {
+    await close();
+    await closeCallers();
+  };
   try {
+    const callers = await openCallers(config, tools);
+    closeCallers = callers.close;
     const app = createApp({
       engine,
       store,
-      authenticate:
-        tokensFile === undefined ? anonymousOnLoopback() : await staticTokens({ file: tokensFile, clock, log }),
+      authenticate: callers.authenticate,
       log,
       clock,
       ready: () => isReady || 'the server is starting',
       ownNamespace: config.namespace,
-      allowWorkflowOrigins: isLoopback,
+      workflowOrigins: origins ?? (isLoopback ? 'trusted' : 'refused'),
       allowedHosts: isLoopback ? loopbackHosts : undefined,
       metrics: registry,
     });
     const server = await startHttpServer(app, config.server);
+    origins?.start();
     engine.start();
     isReady = true;
     return {
       url: server.url,
       async close() {
         await server.close();
-        await close();
+        await closeAll();
       },
     };
   } catch (error) {
-    await close();
+    await closeAll();
     throw error;
   }
+}
+
+/** What proves and follows the workflow steps of the configured KubeVela. */
+function openOrigins(
+  config: Config,
+  { store, registry, ...tools }: ProviderTools & Pick<LocalEngine, 'store' | 'registry'>,
+): Origins | undefined {
+  if (config.kubevela === undefined) return undefined;
+  const { connection, definitions, authorityFromInputs } = config.kubevela;
+  return createKubevelaOrigins({
+    client: openCluster(config, connection, tools),
+    store,
+    registry,
+    clock: tools.clock,
+    log: tools.log,
+    definitions,
+    authorityFromInputs,
+    authorityOf: (name) => steps.find((step) => step.name === name)?.authority ?? [],
+  });
+}
+
+/** Whom the tokens file names and whom the cluster knows; with neither configured, whoever reaches the server. */
+async function openCallers(
+  config: Config,
+  tools: ProviderTools,
+): Promise<{ readonly authenticate: Authenticate; close(): Promise<void> }> {
+  const { tokensFile, kubernetes: ofCluster } = config.auth;
+  const named = tokensFile === undefined ? undefined : await staticTokens({ ...tools, file: tokensFile });
+  if (ofCluster === undefined) return { authenticate: named ?? anonymousOnLoopback(), close: async () => {} };
+  const client = openCluster(config, ofCluster.connection, tools);
+  const known = kubernetesCallers({ ...tools, reviews: kubernetesAccessReviews(client.api) });
+  return { authenticate: named === undefined ? known : firstThen(named, known), close: () => client.close() };
+}
+
+/** For the server itself, whatever steps may do through the connection; undefined: by the default kubeconfig. */
+function openCluster(config: Config, connection: string | undefined, tools: ProviderTools): KubernetesClient {
+  const settings = config.connections.find(({ name }) => name === connection);
+  // The configuration has checked the options against the type's own schema.
+  const options = (settings?.options ?? withDefaults(kubernetes.options, {})) as Parameters<typeof kubernetes.open>[0];
+  const connectionName = connection ?? 'default';
+  return kubernetes.open(options, { ...tools, connectionName, log: tools.log.child({ connection: connectionName }) });
 }
 
 /** Headers and tokens never reach the log by our own hand; this is for what a library may put into an error. */
