@@ -1,5 +1,5 @@
 import type { ChangeGate, OnChange } from '../core/change-gate.ts';
-import type { Execution, ExecutionRequest, Origin } from '../core/execution.ts';
+import { type Execution, type ExecutionRequest, initialStatus, type Origin } from '../core/execution.ts';
 import { digestOf, type Json } from '../core/json.ts';
 import { limits } from '../core/limits.ts';
 import { type InputMistake, Problem } from '../core/problem.ts';
@@ -42,16 +42,7 @@ export function toNewExecution(submission: Submission, catalogue: Catalogue, now
     caller: submission.caller,
     createdAt: now,
     deadline: now + timeoutMs,
-    status: {
-      state: 'pending',
-      message: 'accepted',
-      outputs: {},
-      attempts: 0,
-      effects: [],
-      ...(originStep === undefined ? {} : { originStep }),
-      signals: [],
-      wakeAt: now,
-    },
+    status: initialStatus(now, originStep),
   };
 }
 

@@ -1,6 +1,6 @@
-import { type ExecutionKey, keyText } from '../../core/execution.ts';
-import { isLabel } from '../../core/request.ts';
-import type { EpochMs } from '../../core/time.ts';
+import { type ExecutionKey, keyText } from '../core/execution.ts';
+import { isLabel } from '../core/request.ts';
+import type { EpochMs } from '../core/time.ts';
 
 /** Where a list goes on: after this one, whether it still exists or not. */
 export interface PagePosition extends ExecutionKey {

@@ -404,7 +404,7 @@ export function storeContract(name: string, openStore: () => Promise<OpenedStore
       ]);
       const rest = { deadline: t0 + 900_000, signals: [], hasOpenEffect: false, isStopped: false };
       assert.deepEqual(await unfinishedOf(store), [
-        { namespace: 'default', id: 'new', ...rest },
+        { namespace: 'default', id: 'new', ...rest, wakeAt: t0 },
         { namespace: 'default', id: 'stopped', ...rest, isStopped: true },
         {
           namespace: 'default',

@@ -1,4 +1,4 @@
-import type { EffectRecord, ExecutionStatus } from '../../src/core/execution.ts';
+import { type EffectRecord, type ExecutionStatus, initialStatus } from '../../src/core/execution.ts';
 import type { NewExecution } from '../../src/core/store.ts';
 
 /** Some time in 2026; samples count from here. */
@@ -44,7 +44,7 @@ export function newExecution(
   id: string,
   { originStep, ...changes }: Partial<NewExecution> & { readonly originStep?: string } = {},
 ): NewExecution {
-  const status = changes.status ?? pending;
+  const status = changes.status ?? initialStatus(changes.createdAt ?? t0, undefined);
   return {
     namespace: 'default',
     id,

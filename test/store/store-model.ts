@@ -50,9 +50,7 @@ export class StoreModel {
   deletable(before: number): Execution[] {
     return this.list().filter(
       (execution) =>
-        isFinal(execution.status.state) &&
-        (execution.status.finishedAt ?? before) < before &&
-        !this.#isKept(execution),
+        isFinal(execution.status.state) && (execution.status.finishedAt ?? before) < before && !this.#isKept(execution),
     );
   }
 

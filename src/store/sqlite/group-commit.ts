@@ -1,13 +1,6 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import type { Execution } from '../../core/execution.ts';
-
-/** Nothing more is read or written: close() was called. */
-class StoreClosed extends Error {
-  constructor() {
-    super('the store is closed');
-    this.name = 'StoreClosed';
-  }
-}
+import { StoreClosed } from '../store-closed.ts';
 
 /** For the watchers: an execution as it stands now, or as it stood last. */
 export interface Told {

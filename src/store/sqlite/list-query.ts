@@ -1,7 +1,7 @@
 import type { SQLInputValue } from 'node:sqlite';
 import { isFinal } from '../../core/execution.ts';
 import type { ListFilter } from '../../core/store.ts';
-import type { PagePosition } from './page-position.ts';
+import type { PagePosition } from '../page-position.ts';
 
 export interface Query {
   readonly sql: string;

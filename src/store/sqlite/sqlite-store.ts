@@ -10,6 +10,7 @@ import {
   VersionConflict,
 } from '../../core/store.ts';
 import type { EpochMs } from '../../core/time.ts';
+import { fromContinueToken, type PagePosition, toContinueToken } from '../page-position.ts';
 import { type ExclusiveDatabase, openExclusively } from './exclusive-database.ts';
 import {
   type ExecutionRow,
@@ -21,7 +22,6 @@ import {
 } from './execution-row.ts';
 import { type Change, GroupCommit, type Told } from './group-commit.ts';
 import { listQuery } from './list-query.ts';
-import { fromContinueToken, type PagePosition, toContinueToken } from './page-position.ts';
 import { prepareStatements, type Statements } from './statements.ts';
 
 type Created = Awaited<ReturnType<ExecutionStore['create']>>;
@@ -55,9 +55,10 @@ class SqliteStore implements ExecutionStore {
   async create(execution: NewExecution): Promise<Created> {
     const values = recordValues(execution);
     return this.#group.write((): Change<Created> => {
-      const present = found(this.#statements.byKey(execution));
-      if (present) return { answer: { created: false, execution: present } };
-      this.#statements.insert(values);
+      if (!this.#statements.insert(values)) {
+        const present = toExecution(this.#statements.byKey(execution) as ExecutionRow);
+        return { answer: { created: false, execution: present } };
+      }
       const stored = { ...execution, version: 1 };
       return { answer: { created: true, execution: stored }, told: { execution: stored, isDeleted: false } };
     });

@@ -1,6 +1,7 @@
 import type { DatabaseSync, SQLInputValue, StatementSync } from 'node:sqlite';
 import type { ExecutionKey } from '../../core/execution.ts';
 import type { EpochMs } from '../../core/time.ts';
+import type { PagePosition } from '../page-position.ts';
 import {
   type ExecutionRow,
   identityColumns,
@@ -11,7 +12,6 @@ import {
   type UnfinishedRow,
 } from './execution-row.ts';
 import type { Query } from './list-query.ts';
-import type { PagePosition } from './page-position.ts';
 
 const unchanging = 'row, namespace, id, version, created_at, deadline, caller, digest, request';
 const records = 'FROM executions JOIN requests USING (row)';
@@ -21,7 +21,9 @@ export type Statements = ReturnType<typeof prepareStatements>;
 
 /** Every statement on the tables, prepared once; what they take and give is typed here and nowhere else. */
 export function prepareStatements(database: DatabaseSync) {
-  const insertExecution = database.prepare(insertInto('executions', [...identityColumns, ...statusColumns]));
+  const insertExecution = database.prepare(
+    `${insertInto('executions', [...identityColumns, ...statusColumns])} ON CONFLICT (namespace, id) DO NOTHING`,
+  );
   const insertRequest = database.prepare(insertInto('requests', ['row', ...requestColumns]));
   const updateStatus = database.prepare(
     `UPDATE executions SET version = version + 1, ${statusColumns.map((column) => `${column} = ?`).join(', ')}
@@ -56,9 +58,12 @@ export function prepareStatements(database: DatabaseSync) {
   const lists = new Map<string, StatementSync>();
 
   return {
-    insert({ execution, request }: RecordValues): void {
-      const { lastInsertRowid } = insertExecution.run(...execution);
+    /** False: there is one with this key. */
+    insert({ execution, request }: RecordValues): boolean {
+      const { changes, lastInsertRowid } = insertExecution.run(...execution);
+      if (changes === 0) return false;
       insertRequest.run(lastInsertRowid, ...request);
+      return true;
     },
 
     /** Raises the version too. */
