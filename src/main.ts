@@ -1,7 +1,10 @@
+import { randomBytes } from 'node:crypto';
 import pino, { type DestinationStream, type Logger } from 'pino';
 import { Registry } from 'prom-client';
 import { type Config, fileCredential } from './config.ts';
+import { authorityOf } from './core/authority.ts';
 import type { HttpFetch, ProviderTools } from './core/connection.ts';
+import { type Holding, sendingAs } from './core/holding.ts';
 import { isLoopbackHost } from './core/listen-address.ts';
 import type { Origins } from './core/origin.ts';
 import { withDefaults } from './core/schema.ts';
@@ -23,6 +26,8 @@ import type { KubernetesClient } from './providers/kubernetes/kubernetes-client.
 import { steps } from './steps/index.ts';
 import { changeGate } from './steps/read-object/change-gate.ts';
 import { readyGate } from './steps/read-object/ready-gate.ts';
+import { openKubernetesStore } from './store/kubernetes/kubernetes-store.ts';
+import { Replicas } from './store/kubernetes/replicas.ts';
 import { openSqliteStore } from './store/sqlite/sqlite-store.ts';
 
 export { connectionTypes } from './providers/index.ts';
@@ -53,14 +58,23 @@ export interface Server {
   close(): Promise<void>;
 }
 
-/** Opens the configured store, which no other process may hold, and indexes what is in it. Nothing advances yet. */
+/**
+ * Opens the configured store, which no other process may hold unless it is a cluster's, where this one joins the others; and
+ * indexes what is in it. Nothing advances yet.
+ */
 export async function openLocal(config: Config, wiring: Wiring = {}): Promise<LocalEngine> {
   const { log = createLog(config), clock = systemClock, wrapStore, wrapFetch } = wiring;
-  const opened = await openSqliteStore({ path: config.store.path });
-  const store = wrapStore?.(opened) ?? opened;
-  const http = createHttpFetch({ userAgent: 'aftersync' });
+  let holding: Holding | undefined;
+  const maySend = () => {
+    const holder = sendingAs.getStore();
+    return holder === undefined || holding?.isAlive(holder) !== false;
+  };
+  const http = createHttpFetch({ userAgent: 'aftersync', maySend });
   const registry = new Registry();
   const tools = { fetch: wrapFetch?.(http.fetch) ?? http.fetch, clock, log, credential: fileCredential };
+  const opened = await openStore(config, tools);
+  holding = opened.replicas;
+  const store = wrapStore?.(opened.store) ?? opened.store;
   const origins = openOrigins(config, { ...tools, store, registry });
   const engine = createEngine({
     store,
@@ -68,6 +82,7 @@ export async function openLocal(config: Config, wiring: Wiring = {}): Promise<Lo
     readyGate,
     changeGate,
     origins,
+    holding,
     sources: [],
     connectionTypes,
     connections: config.connections,
@@ -85,8 +100,11 @@ export async function openLocal(config: Config, wiring: Wiring = {}): Promise<Lo
     origins,
     async close() {
       await engine.close();
+      // Nothing is being sent any more: what this process has begun is the others' at once.
+      await opened.replicas?.leave();
       await origins?.close();
       await store.close();
+      await opened.close();
       await http.close();
     },
   };
@@ -136,6 +154,31 @@ export async function serve(config: Config, wiring: Wiring = {}): Promise<Server
   }
 }
 
+interface OpenedStore {
+  readonly store: ExecutionStore;
+  /** Where other processes may have it open, too. */
+  readonly replicas?: Replicas;
+  /** Lets go of what the store stands on. */
+  close(): Promise<void>;
+}
+
+async function openStore(config: Config, tools: ProviderTools): Promise<OpenedStore> {
+  const { store: settings } = config;
+  if (settings.type === 'sqlite') return { store: await openSqliteStore(settings), close: async () => {} };
+  const client = openCluster(config, settings.connection, tools);
+  const { api, silenceLimitMs } = client;
+  const shared = { ...settings, api, silenceLimitMs, clock: tools.clock, log: tools.log, random: Math.random };
+  const store = await openKubernetesStore(shared);
+  try {
+    const replicas = await Replicas.join({ ...shared, namespace: config.namespace, group: 'aftersync', randomBytes });
+    return { store, replicas, close: () => client.close() };
+  } catch (error) {
+    await store.close();
+    await client.close();
+    throw error;
+  }
+}
+
 /** What proves and follows the workflow steps of the configured KubeVela. */
 function openOrigins(
   config: Config,
@@ -151,7 +194,10 @@ function openOrigins(
     log: tools.log,
     definitions,
     authorityFromInputs,
-    authorityOf: (name) => steps.find((step) => step.name === name)?.authority ?? [],
+    authorityOf(name) {
+      const step = steps.find((known) => known.name === name);
+      return step === undefined ? [] : authorityOf(step);
+    },
   });
 }
 

@@ -263,7 +263,34 @@ describe('each mistake names file, line, column, key, what was expected and what
       `kubevela: { authorityFromInputs: [dispatch/workflows, dispatch/object/kind] }${clusters('a')}`,
       'c.yaml:1:35: kubevela.authorityFromInputs[0]: expected one of dispatch/workflow, dispatch/object/kind, dispatch/onChange/connection, dispatch/onChange/object/apiVersion, dispatch/onChange/object/kind, dispatch/onChange/object/namespace, dispatch/onChange/object/cluster, dispatch/readyWhen/connection, dispatch/readyWhen/object/apiVersion, dispatch/readyWhen/object/kind, dispatch/readyWhen/object/namespace, dispatch/readyWhen/object/cluster, found "dispatch/workflows"; did you mean dispatch/workflow?',
     ],
-    ['an unknown store', 'store: { type: etcd }', 'c.yaml:1:16: store.type: expected "sqlite", found "etcd"'],
+    ['an unknown store', 'store: { type: etcd }', 'c.yaml:1:16: store.type: expected "sqlite" or "kubernetes", found "etcd"'],
+    [
+      'keys of the other store',
+      'store: { type: kubernetes, path: a.db }',
+      'c.yaml:1:34: store.path: is only for a store of type sqlite',
+    ],
+    [
+      'keys of a store in a cluster without one',
+      'store: { leaseDuration: 15s, writesPerSecond: 10 }',
+      'c.yaml:1:25: store.leaseDuration: is only for a store of type kubernetes',
+      'c.yaml:1:47: store.writesPerSecond: is only for a store of type kubernetes',
+    ],
+    [
+      'a lease that is too short, and one that no lease can be',
+      'store: { type: kubernetes, leaseDuration: 999ms, writesPerSecond: 0 }',
+      'c.yaml:1:43: store.leaseDuration: expected a duration from 1s to 5m, such as 15s, found "999ms"',
+      'c.yaml:1:67: store.writesPerSecond: expected a whole number from 1 to 100000, found 0',
+    ],
+    [
+      'a store in no cluster that there is',
+      `store: { type: kubernetes, connection: c }${clusters('a', 'b')}`,
+      'c.yaml:1:40: store.connection: expected one of a, b, found "c"; did you mean a?',
+    ],
+    [
+      'a count of nothing',
+      'retention: { perStep: 0 }',
+      'c.yaml:1:23: retention.perStep: expected a whole number from 1, found 0',
+    ],
     [
       'a duration with spaces',
       'retention: { finished: 1 week }',
@@ -353,7 +380,7 @@ describe('each mistake names file, line, column, key, what was expected and what
       'c.yaml:2:15: log.level: expected "fatal" or "error" or "warn" or "info" or "debug" or "trace", found "loud"',
       `c.yaml:3:20: server.address: ${addressHint}, found "x"`,
       'c.yaml:4:1: store: expected each key once, found it again; the first is at c.yaml:1:1',
-      'c.yaml:4:16: store.type: expected "sqlite", found "sqlit"',
+      'c.yaml:4:16: store.type: expected "sqlite" or "kubernetes", found "sqlit"',
     ],
   ];
   for (const [title, text, ...lines] of table) {
@@ -528,12 +555,22 @@ connections:
     await put('etc/c.yaml', 'store: { path: a.db }\nauth: { tokensFile: token }');
     await put('etc/token', 'x');
     const { store, auth } = await load({ path: 'etc/c.yaml' });
-    assert.equal(store.path, join(folder, 'etc/a.db'));
+    assert.deepEqual(store, { type: 'sqlite', path: join(folder, 'etc/a.db') });
     assert.equal(auth.tokensFile, join(folder, 'etc/token'));
   });
 
   test('a store in memory is no path', async () => {
-    assert.equal((await loadText('store: { path: ":memory:" }')).store.path, ':memory:');
+    assert.deepEqual((await loadText('store: { path: ":memory:" }')).store, { type: 'sqlite', path: ':memory:' });
+  });
+
+  test('a store in a cluster needs no connection to it in a pod, and takes the only one or the default one', async () => {
+    const defaults = { type: 'kubernetes', leaseMs: 15_000, writesPerSecond: 1_000 };
+    assert.deepEqual((await loadText('store: { type: kubernetes }')).store, defaults);
+    const { store, retention } = await loadText(
+      `store: { type: kubernetes, leaseDuration: 30s, writesPerSecond: 100 }\nretention: { perStep: 20 }${clusters('a')}`,
+    );
+    assert.deepEqual(store, { type: 'kubernetes', connection: 'a', leaseMs: 30_000, writesPerSecond: 100 });
+    assert.deepEqual(retention, { finishedMs: 7 * 24 * 3_600_000, perStep: 20 });
   });
 
   test('an anchor stands for its value', async () => {

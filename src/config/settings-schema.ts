@@ -44,6 +44,14 @@ export const KubeVelaSchema = section({
 });
 export type KubeVelaSection = Static<typeof KubeVelaSchema>;
 
+export const StoreSchema = section({
+  type: oneOf(['sqlite', 'kubernetes']),
+  path: FilePath,
+  connection: ConnectionName,
+  leaseDuration: Type.String({ errorMessage: 'a duration such as 15s' }),
+  writesPerSecond: Type.Integer({ minimum: 1, maximum: 100_000, errorMessage: 'a whole number from 1 to 100000' }),
+});
+
 /** The whole file but for its connections, whose keys depend on their types. docs/configuration.md describes each key. */
 export const SettingsSchema = section({
   server: section({
@@ -51,9 +59,10 @@ export const SettingsSchema = section({
   }),
   auth: section({ tokensFile: FilePath, kubernetes: KubernetesAuthSchema }),
   kubevela: KubeVelaSchema,
-  store: section({ type: oneOf(['sqlite']), path: FilePath }),
+  store: StoreSchema,
   retention: section({
     finished: Type.String({ errorMessage: 'a duration such as 7d' }),
+    perStep: Type.Integer({ minimum: 1, errorMessage: 'a whole number from 1' }),
   }),
   log: section({ level: oneOf(logLevels) }),
   connections: Type.Array(Type.Unknown(), { errorMessage: 'a list of connections' }),

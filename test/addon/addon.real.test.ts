@@ -10,9 +10,27 @@ import { splitDefinition } from '../generate/definition-source.ts';
 import { cueExport, cueFmt } from '../support/cue/cue.ts';
 import { cueVersions } from '../support/cue/cue-program.ts';
 import { evaluateTemplate } from '../support/cue/evaluate-template.ts';
-import { addonFolder, metadata, readAddonFile, renderApplication, renderNotes } from './rendered-addon.ts';
+import type { KubernetesObject } from '../support/kubevela/objects.ts';
+import {
+  addonFiles,
+  addonFolder,
+  image,
+  metadata,
+  objectsOf,
+  readAddonFile,
+  renderApplication,
+  renderNotes,
+} from './rendered-addon.ts';
+
+interface StepDefinition extends KubernetesObject {
+  readonly spec: { readonly version: string; readonly schematic: { readonly cue: { readonly template: string } } };
+}
 
 const readObject = definitionFiles.find(({ name }) => name === 'read-object') ?? assert.fail();
+
+async function renderDefinitions(...[rendering]: Parameters<typeof renderApplication>) {
+  return objectsOf(await renderApplication(rendering), 'read-object') as readonly StepDefinition[];
+}
 
 test('the addon has the name of its folder, and the version of the package', () => {
   const { version } = JSON.parse(readFileSync(join(addonFolder, '../../package.json'), 'utf8'));
@@ -34,27 +52,40 @@ test('every file is one that KubeVela reads', () => {
   assert.deepEqual(readdirSync(addonFolder).sort(), [
     'NOTES.cue',
     'README.md',
+    'config-templates',
     'definitions',
     'metadata.yaml',
     'parameter.cue',
     'resources',
+    'schemas',
     'template.cue',
   ]);
 });
 
 for (const version of cueVersions) {
   describe(`CUE ${version}`, () => {
+    test('the Application is for the control plane alone, never takes state away, and takes it over when it is there again', async () => {
+      const { apiVersion, kind, spec } = await renderApplication({ version });
+      assert.deepEqual({ apiVersion, kind }, { apiVersion: 'core.oam.dev/v1beta1', kind: 'Application' });
+      assert.deepEqual(
+        spec.components.map(({ name, type }) => `${name}: ${type}`),
+        ['read-object', 'access', 'executor', 'aftersync-resources'].map((name) => `${name}: k8s-objects`),
+      );
+      const selector = { resourceTypes: ['CustomResourceDefinition', 'PersistentVolumeClaim'] };
+      assert.deepEqual(spec.policies, [
+        { name: 'local', type: 'topology', properties: { clusters: ['local'] } },
+        { name: 'keep-state', type: 'garbage-collect', properties: { rules: [{ selector, strategy: 'never' }] } },
+        { name: 'take-over-state', type: 'take-over', properties: { rules: [{ selector }] } },
+      ]);
+    });
+
     test('read-object comes under a name of ours for all namespaces, and as read-object where asked for', async () => {
-      const placesFor = async (args?: object) => {
-        const { apiVersion, kind, spec } = await renderApplication({ version, ...(args && { args }) });
-        assert.deepEqual({ apiVersion, kind }, { apiVersion: 'core.oam.dev/v1beta1', kind: 'Application' });
-        const [component, ...others] = spec.components;
-        assert.equal(component?.type, 'k8s-objects');
-        assert.deepEqual(others, []);
-        return component.properties.objects.map(({ metadata: { name, namespace } }) => `${namespace}/${name}`);
+      const placesFor = async (args: object) => {
+        const definitions = await renderDefinitions({ version, args: { image, ...args } });
+        return definitions.map(({ metadata: { name, namespace } }) => `${namespace}/${name}`);
       };
       const always = 'vela-system/aftersync-read-object';
-      assert.deepEqual(await placesFor(), [always, 'default/read-object']);
+      assert.deepEqual(await placesFor({}), [always, 'default/read-object']);
       assert.deepEqual(await placesFor({ readObjectNamespaces: [] }), [always]);
       assert.deepEqual(await placesFor({ readObjectNamespaces: ['shop', 'default'] }), [
         always,
@@ -73,8 +104,7 @@ for (const version of cueVersions) {
         };
       };
       const { alias, description, annotations } = described['read-object'];
-      const { spec } = await renderApplication({ version });
-      for (const object of spec.components[0]?.properties.objects ?? []) {
+      for (const object of await renderDefinitions({ version })) {
         assert.deepEqual(
           { ...object, metadata: object.metadata.annotations },
           {
@@ -92,8 +122,8 @@ for (const version of cueVersions) {
     });
 
     test('its template, as installed, makes the call', async () => {
-      const { spec } = await renderApplication({ version });
-      const installed = spec.components[0]?.properties.objects[0]?.spec.schematic.cue.template ?? '';
+      const [definition] = await renderDefinitions({ version });
+      const installed = definition?.spec.schematic.cue.template ?? '';
       const [, imports = '', body = ''] = /^(import \(\n.*?\n\)\n)(.*)$/s.exec(installed) ?? [];
       const folder = await mkdtemp(join(tmpdir(), 'aftersync-addon-'));
       try {
@@ -115,25 +145,27 @@ for (const version of cueVersions) {
     });
 
     test('namespaces that are no list of names are refused', async () => {
-      await assert.rejects(renderApplication({ version, args: { readObjectNamespaces: 'default' } }));
-      await assert.rejects(renderApplication({ version, args: { readObjectNamespaces: [1] } }));
+      await assert.rejects(renderApplication({ version, args: { image, readObjectNamespaces: 'default' } }));
+      await assert.rejects(renderApplication({ version, args: { image, readObjectNamespaces: [1] } }));
     });
 
-    test('KubeVela finds a form for the parameters', async () => {
-      const files = {
-        'parameter.cue': readAddonFile('parameter.cue'),
-        'schema.cue': 'package main\nschema: #parameter: parameter',
-      };
-      const document = await cueExport({ version, files, expression: 'schema', out: 'openapi' });
-      assert.match(JSON.stringify(document), /"readObjectNamespaces":\{"description":"\+usage=/);
-    });
-
-    test('the notes can be rendered, and name the address that is called', async () => {
-      assert.match(String(await renderNotes({ version })), /http:\/\/aftersync\.vela-system:8080/);
+    test('the notes say what to do next, for where the executor runs', async () => {
+      const rollOut = /rollout status deployment\/aftersync/;
+      const noConnections = /no connections yet.*docs\/install\.md/;
+      const tryStep = /kubectl apply -f examples\/01-read-object\.yaml/;
+      const first = await renderNotes({ version });
+      for (const expected of [rollOut, noConnections, tryStep]) assert.match(first, expected);
+      const connected = await renderNotes({ version, args: { image, connections: ['github'] } });
+      assert.match(connected, rollOut);
+      assert.doesNotMatch(connected, noConnections);
+      const elsewhere = await renderNotes({ version, args: { externalExecutor: { address: '10.0.0.7', port: 80 } } });
+      assert.match(elsewhere, /your executor at 10\.0\.0\.7, port 80\./);
+      assert.match(elsewhere, tryStep);
+      assert.doesNotMatch(elsewhere, rollOut);
     });
 
     test('its files are formatted', async () => {
-      for (const name of ['NOTES.cue', 'parameter.cue', 'template.cue', 'resources/read-object.cue']) {
+      for (const name of addonFiles('{*,resources/*,config-templates/*}.cue')) {
         const source = readAddonFile(name);
         assert.equal(await cueFmt({ version, source }), source, name);
       }

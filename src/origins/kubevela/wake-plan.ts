@@ -49,22 +49,22 @@ export class WakePlan {
   }
 
   /** The watch shows this; it may lag behind, and not yet show a session that stands. */
-  saw(object: KubernetesObject | undefined): void {
-    if (object !== undefined) this.#noteProgress(object);
-    this.#keepWhere(object, (step) => step === undefined || !hasEnded(step));
+  saw(object: KubernetesObject): void {
+    this.#noteProgress(object);
+    this.#keepWhere((untold) => {
+      const step = this.#stepOf(untold, object);
+      return step === undefined || !hasEnded(step);
+    });
   }
 
-  /** This was read live. */
+  /** This was read live; undefined: it is gone. */
   read(object: KubernetesObject | undefined): void {
-    this.#keepWhere(object, (step) => step !== undefined && isTicking(step));
+    this.#keepWhere((untold) => object !== undefined && this.#isAwaitedBy(untold, object));
   }
 
   /** Whether the object as it was seen shows that its engine waits for one of them. */
   isAwaited(object: KubernetesObject): boolean {
-    return [...this.#untold.values()].some((each) => {
-      const step = this.#stepOf(each, object);
-      return step !== undefined && isTicking(step);
-    });
+    return [...this.#untold.values()].some((untold) => this.#isAwaitedBy(untold, object));
   }
 
   /** When the next patch may be sent at the earliest; undefined where there is nothing to be told. */
@@ -116,10 +116,13 @@ export class WakePlan {
     else if (!isDeepStrictEqual(before, progress)) this.#tick = undefined;
   }
 
-  #keepWhere(object: KubernetesObject | undefined, isKept: (step: StepStatus | undefined) => boolean): void {
-    for (const [key, untold] of this.#untold) {
-      if (object === undefined || !isKept(this.#stepOf(untold, object))) this.#untold.delete(key);
-    }
+  #keepWhere(isKept: (untold: Untold) => boolean): void {
+    for (const [key, untold] of this.#untold) if (!isKept(untold)) this.#untold.delete(key);
+  }
+
+  #isAwaitedBy(untold: Untold, object: KubernetesObject): boolean {
+    const step = this.#stepOf(untold, object);
+    return step !== undefined && isTicking(step);
   }
 
   #stepOf({ execution }: Untold, object: KubernetesObject): StepStatus | undefined {

@@ -87,7 +87,7 @@ export class Wake {
     const { origin } = execution.request;
     if (origin === undefined || this.#ending.signal.aborted) return;
     const followed = this.#follow(origin);
-    followed.plan.asked(execution, this.#seen(followed.origin)?.object, this.#now());
+    followed.plan.asked(execution, this.#seen(followed.origin), this.#now());
     this.#reschedule(followed);
   }
 
@@ -158,13 +158,13 @@ export class Wake {
   #onChange(followed: Followed): void {
     followed.isKnown = true;
     const seen = this.#seen(followed.origin);
-    if (seen !== undefined) followed.plan.saw(seen.object);
+    if (seen !== undefined) followed.plan.saw(seen);
     this.#reschedule(followed);
   }
 
-  #seen(origin: OriginName): { readonly object: KubernetesObject | undefined } | undefined {
+  #seen(origin: OriginName): KubernetesObject | undefined {
     const sight = this.#parts.source.sight(origin);
-    return sight === undefined || 'refused' in sight ? undefined : sight;
+    return sight === undefined || 'refused' in sight ? undefined : sight.object;
   }
 
   #reschedule(followed: Followed): void {
@@ -206,7 +206,7 @@ export class Wake {
     const { client, api } = this.#parts;
     const { signal } = this.#ending;
     const place = originObject(origin);
-    const seen = this.#seen(origin)?.object;
+    const seen = this.#seen(origin);
     let object = seen !== undefined && plan.isAwaited(seen) ? seen : undefined;
     for (let tries = 1; ; tries++) {
       if (object === undefined) {

@@ -54,10 +54,16 @@ describe('the request must be what is declared:', () => {
     ['a shorter list', { a: ['x', 'y'] }, { a: ['x'] }, '/a/1 is "y" in the declaration, nothing in the request'],
     ['the first of several', { b: 1, a: 1 }, { b: 2, a: 2 }, '/a is 1 in the declaration, 2 in the request'],
     [
-      'deep, with a slash in its name',
-      { a: { 'b/c': 1 } },
-      { a: { 'b/c': 2 } },
-      '/a/b~1c is 1 in the declaration, 2 in the request',
+      'deep, with signs in its name that pointers escape',
+      { a: { '~b/c': 1 } },
+      { a: { '~b/c': 2 } },
+      '/a/~0b~1c is 1 in the declaration, 2 in the request',
+    ],
+    [
+      'one that objects have of themselves, declared',
+      { toString: 1 },
+      {},
+      '/toString is 1 in the declaration, nothing in the request',
     ],
     [
       'a name that objects have of themselves',

@@ -468,6 +468,10 @@ describe('our parameters on the built-in read-object', () => {
       'our definition by its other name',
       told(read('aftersync-read-object', { select: {} }), { 'aftersync-read-object': ours }),
     ],
+    [
+      'another built-in, which has such parameters itself',
+      told(read('request', { timeout: '3s' }), { request: builtIn }),
+    ],
     ['a definition that is not recorded', told(read('read-object', { name: 'web', waitFor: 'rolledOut' }), {})],
   ] as const) {
     test(`are none with ${title}`, async () => {
@@ -496,6 +500,7 @@ describe('whether an origin exists', () => {
       const bench = ProofWorkbench.withApplication();
       const named = { ...smokeRequest.origin, ...origin } as never;
       await assert.rejects(bench.prover.assertExists(named), { code: 'origin-missing', status: 403 });
+      assert.equal(bench.reads.length, 'name' in origin && origin.name === '..' ? 0 : 1);
     });
   }
 

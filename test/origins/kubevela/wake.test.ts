@@ -169,6 +169,22 @@ test('a session that the watch does not show yet is looked for in the cluster', 
 });
 
 for (const [what, object] of [
+  ['the object without it', application({ steps: [] })],
+  ['no object', undefined],
+] as const) {
+  test(`a watch that lags behind and shows ${what} does not make a session forgotten`, async () => {
+    const bench = openWake();
+    bench.become(object);
+    bench.wake.asked(execution());
+    bench.stored(ended());
+    bench.become(object);
+    bench.cluster.set(webPlace, waiting(web));
+    await bench.pass(500);
+    assert.deepEqual([bench.cluster.reads.length, bench.patchedAt], [1, [500]]);
+  });
+}
+
+for (const [what, object] of [
   ['is gone', undefined],
   ['has another session', application({ steps: [{ ...smoke, id: 'other00001' }] })],
   ['has not begun the step', application({ steps: [{ ...smoke, phase: 'pending' }] })],
