@@ -6,7 +6,14 @@ import { CredentialError, fileCredential } from './config/file-credential.ts';
 import { type KubeVelaSettings, readKubeVela, type StepNames } from './config/kubevela.ts';
 import { MistakeList } from './config/mistake-list.ts';
 import { readTextFile, UnreadableFile } from './config/read-text-file.ts';
-import { KubernetesAuthSchema, KubeVelaSchema, type logLevels, SettingsSchema } from './config/settings-schema.ts';
+import {
+  KubernetesAuthSchema,
+  KubeVelaSchema,
+  type logLevels,
+  SettingsSchema,
+  StoreSchema,
+} from './config/settings-schema.ts';
+import { readStore, type StoreSettings } from './config/store.ts';
 import { parseYaml } from './config/yaml-source.ts';
 import type { AnyConnectionType, ConnectionSettings } from './core/connection.ts';
 import { isJsonObject } from './core/json.ts';
@@ -31,9 +38,9 @@ export interface Config {
   };
   /** Absent: nothing here can prove the origin of a request. */
   readonly kubevela?: KubeVelaSettings;
-  /** `path` may be `:memory:`. */
-  readonly store: { readonly type: 'sqlite'; readonly path: string };
-  readonly retention: { readonly finishedMs: number };
+  readonly store: StoreSettings;
+  /** `perStep`: of each recurring step so many are kept at most; absent: any number. */
+  readonly retention: { readonly finishedMs: number; readonly perStep?: number };
   readonly log: { readonly level: (typeof logLevels)[number] };
   readonly connections: readonly ConnectionSettings[];
 }
@@ -62,8 +69,6 @@ export class ConfigError extends Error {
 
 const defaultAddress = '127.0.0.1:8080';
 const defaultRetention = '7d';
-const defaultStorePath = './data/aftersync.db';
-const inMemory = ':memory:';
 const defaultFile = 'aftersync.yaml';
 const largestFileBytes = 1024 * 1024;
 /** Nothing is deleted earlier, so that a late repeat of a request still finds what became of it. */
@@ -92,12 +97,20 @@ export async function loadConfig(sources: ConfigSources): Promise<Config> {
   const list = { connections, types: connectionTypes, mistakes };
   const kubernetes = checkedKubernetesAuth(settings, list);
   const kubevela = checkedKubeVela(settings, steps, list);
+  const store = checkedStore(settings, { folder, cwd }, list);
   const server = checkedAddress(settings, tokens.length > 0 || kubernetes !== undefined, mistakes);
   const finishedMs = checkedRetention(settings, mistakes);
   await checkCredentials([...tokens, ...credentialPaths], mistakes);
-  if (!fits(SettingsSchema, settings) || server === undefined || finishedMs === undefined || mistakes.count > 0) {
+  if (
+    !fits(SettingsSchema, settings) ||
+    store === undefined ||
+    server === undefined ||
+    finishedMs === undefined ||
+    mistakes.count > 0
+  ) {
     throw new ConfigError(mistakes.lines());
   }
+  const { perStep } = settings.retention ?? {};
   return {
     ...(file !== undefined && { file: file.name }),
     namespace,
@@ -107,8 +120,8 @@ export async function loadConfig(sources: ConfigSources): Promise<Config> {
       ...(kubernetes !== undefined && { kubernetes }),
     },
     ...(kubevela !== undefined && { kubevela }),
-    store: { type: 'sqlite', path: storePath(settings.store?.path, { folder, cwd }) },
-    retention: { finishedMs },
+    store,
+    retention: { finishedMs, ...(perStep !== undefined && { perStep }) },
     log: { level: settings.log?.level ?? 'info' },
     connections,
   };
@@ -139,15 +152,6 @@ async function ownNamespace(podFolder: string): Promise<string> {
   }
 }
 
-/** A path in the file starts from the file, the default one from where the process was started. */
-function storePath(
-  given: string | undefined,
-  { folder, cwd }: { readonly folder: string; readonly cwd: string },
-): string {
-  if (given === inMemory) return inMemory;
-  return given === undefined ? resolve(cwd, defaultStorePath) : resolve(folder, given);
-}
-
 function listOfConnections(settings: unknown): readonly unknown[] {
   return isJsonObject(settings) && Array.isArray(settings.connections) ? settings.connections : [];
 }
@@ -163,6 +167,15 @@ function checkedKubernetesAuth(settings: unknown, list: ConnectionList): Config[
 function checkedKubeVela(settings: unknown, steps: StepNames, list: ConnectionList): KubeVelaSettings | undefined {
   const section: unknown = isJsonObject(settings) ? settings.kubevela : undefined;
   return section === undefined || !fits(KubeVelaSchema, section) ? undefined : readKubeVela(section, steps, list);
+}
+
+function checkedStore(
+  settings: unknown,
+  folders: Parameters<typeof readStore>[1],
+  list: ConnectionList,
+): StoreSettings | undefined {
+  const section: unknown = isJsonObject(settings) ? (settings.store ?? {}) : {};
+  return fits(StoreSchema, section) ? readStore(section, folders, list) : undefined;
 }
 
 function checkedAddress(settings: unknown, hasCallers: boolean, mistakes: MistakeList): ListenAddress | undefined {

@@ -75,7 +75,7 @@ export async function openLocal(config: Config, wiring: Wiring = {}): Promise<Lo
   const opened = await openStore(config, tools);
   holding = opened.replicas;
   const store = wrapStore?.(opened.store) ?? opened.store;
-  const origins = openOrigins(config, { ...tools, store, registry });
+  const origins = openOrigins(config, { ...tools, store, registry, holding });
   const engine = createEngine({
     store,
     steps,
@@ -90,6 +90,7 @@ export async function openLocal(config: Config, wiring: Wiring = {}): Promise<Lo
     log,
     registry,
     keepFinishedMs: config.retention.finishedMs,
+    keepPerStep: config.retention.perStep,
   });
   await engine.recover();
   return {
@@ -170,7 +171,8 @@ async function openStore(config: Config, tools: ProviderTools): Promise<OpenedSt
   const shared = { ...settings, api, silenceLimitMs, clock: tools.clock, log: tools.log, random: Math.random };
   const store = await openKubernetesStore(shared);
   try {
-    const replicas = await Replicas.join({ ...shared, namespace: config.namespace, group: 'aftersync', randomBytes });
+    const namespace = settings.leaseNamespace ?? config.namespace;
+    const replicas = await Replicas.join({ ...shared, namespace, group: 'aftersync', randomBytes });
     return { store, replicas, close: () => client.close() };
   } catch (error) {
     await store.close();
@@ -182,7 +184,12 @@ async function openStore(config: Config, tools: ProviderTools): Promise<OpenedSt
 /** What proves and follows the workflow steps of the configured KubeVela. */
 function openOrigins(
   config: Config,
-  { store, registry, ...tools }: ProviderTools & Pick<LocalEngine, 'store' | 'registry'>,
+  {
+    store,
+    registry,
+    holding,
+    ...tools
+  }: ProviderTools & Pick<LocalEngine, 'store' | 'registry'> & { readonly holding: Holding | undefined },
 ): Origins | undefined {
   if (config.kubevela === undefined) return undefined;
   const { connection, definitions, authorityFromInputs } = config.kubevela;
@@ -190,6 +197,7 @@ function openOrigins(
     client: openCluster(config, connection, tools),
     store,
     registry,
+    holding,
     clock: tools.clock,
     log: tools.log,
     definitions,

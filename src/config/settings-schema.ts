@@ -48,6 +48,7 @@ export const StoreSchema = section({
   type: oneOf(['sqlite', 'kubernetes']),
   path: FilePath,
   connection: ConnectionName,
+  leaseNamespace: Type.String({ pattern: labelPattern, errorMessage: 'the name of a namespace' }),
   leaseDuration: Type.String({ errorMessage: 'a duration such as 15s' }),
   writesPerSecond: Type.Integer({ minimum: 1, maximum: 100_000, errorMessage: 'a whole number from 1 to 100000' }),
 });

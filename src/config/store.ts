@@ -16,6 +16,8 @@ export interface KubernetesStoreSettings {
   readonly type: 'kubernetes';
   /** Absent: the cluster of the default kubeconfig, which is a pod's own. */
   readonly connection?: string;
+  /** Absent: the executor's own. */
+  readonly leaseNamespace?: string;
   readonly leaseMs: number;
   readonly writesPerSecond: number;
 }
@@ -33,7 +35,7 @@ const longestLeaseMs = 5 * 60_000;
 const defaultWritesPerSecond = 1_000;
 
 const sqliteKeys = ['path'] as const;
-const kubernetesKeys = ['connection', 'leaseDuration', 'writesPerSecond'] as const;
+const kubernetesKeys = ['connection', 'leaseNamespace', 'leaseDuration', 'writesPerSecond'] as const;
 
 /** Reads a section that fits its schema. Undefined where a mistake was added. */
 export function readStore(
@@ -61,7 +63,7 @@ function inFile(
 
 function inCluster(section: StoreSection, list: ConnectionList): KubernetesStoreSettings {
   refuseKeys(section, sqliteKeys, 'sqlite', list.mistakes);
-  const { leaseDuration = defaultLease, writesPerSecond = defaultWritesPerSecond } = section;
+  const { leaseNamespace, leaseDuration = defaultLease, writesPerSecond = defaultWritesPerSecond } = section;
   const connection = clusterConnection({ named: section.connection, pointer, isRequired: false }, list);
   const leaseMs = parseDurationMs(leaseDuration) ?? 0;
   if (leaseMs < shortestLeaseMs || leaseMs > longestLeaseMs) {
@@ -70,7 +72,13 @@ function inCluster(section: StoreSection, list: ConnectionList): KubernetesStore
       `expected a duration from 1s to 5m, such as ${defaultLease}, found ${JSON.stringify(leaseDuration)}`,
     );
   }
-  return { type: 'kubernetes', ...(connection === undefined ? {} : { connection }), leaseMs, writesPerSecond };
+  return {
+    type: 'kubernetes',
+    ...(connection === undefined ? {} : { connection }),
+    ...(leaseNamespace === undefined ? {} : { leaseNamespace }),
+    leaseMs,
+    writesPerSecond,
+  };
 }
 
 function refuseKeys(

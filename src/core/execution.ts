@@ -58,6 +58,8 @@ export interface Stop {
   readonly message: string;
   /** When undoing is given up; set with the first advance that is told of the stop and has to wait. */
   readonly until?: EpochMs;
+  /** Nothing is left whose record this could be: a store in the same cluster may delete it with its end. */
+  readonly originIsDeleted?: true;
 }
 
 /**

@@ -1,3 +1,4 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
 import type { ExecutionKey } from './execution.ts';
 import type { Release } from './signal.ts';
 import type { EpochMs } from './time.ts';
@@ -30,3 +31,9 @@ export interface Holding {
   /** Calls back when a claim may have changed: another incarnation came or went, or this one did. */
   watch(onChange: () => void): Release;
 }
+
+/**
+ * In whose name the send that runs now was begun. Process-wide, so that it also reaches what is shared by all executions;
+ * absent outside of sends, and where no other process shares the store.
+ */
+export const sendingAs = new AsyncLocalStorage<string>();

@@ -17,6 +17,8 @@ export interface OriginEnd {
   readonly reason: Extract<Reason, 'Superseded' | 'OriginTimedOut' | 'OriginGone'>;
   /** Said to people: what of which object was seen. */
   readonly message: string;
+  /** The object itself is gone, or going. */
+  readonly originIsDeleted?: true;
 }
 
 export type ProofResult =

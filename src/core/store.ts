@@ -47,14 +47,30 @@ export class ExecutionMissing extends Error {
   }
 }
 
+/** More than this store takes of one execution, however often it is tried. The message names the limit. */
+export class ExecutionTooLarge extends Error {
+  constructor(message: string) {
+    super(message);
+    this.name = 'ExecutionTooLarge';
+  }
+}
+
+/** Which ended executions are to go. */
+export interface RetentionRule {
+  /** What ended before. */
+  readonly before: EpochMs;
+  /** Of each recurring step, what ended before and is not among so many of its newest. */
+  readonly surplus?: { readonly perStep: number; readonly before: EpochMs };
+}
+
 /**
  * Where executions are kept. A promise resolves, a watcher is told, and a read shows a write only after the commit that
  * holds it: whoever learns of a write from here may tell others. A write whose commit fails rejects.
  */
 export interface ExecutionStore {
-  /** Adds it, or returns the one that has its key. */
+  /** Adds it, or returns the one that has its key. ExecutionTooLarge where it never will. */
   create(execution: NewExecution): Promise<{ readonly created: boolean; readonly execution: Execution }>;
-  /** Replaces the status if the version still stands; VersionConflict or ExecutionMissing otherwise. */
+  /** Replaces the status if the version still stands; VersionConflict, ExecutionMissing or ExecutionTooLarge otherwise. */
   update(key: ExecutionKey, version: number, status: ExecutionStatus): Promise<Execution>;
   get(key: ExecutionKey): Promise<Execution | undefined>;
   /** Newest first by (createdAt, namespace, id); a page is stable while others are added. Throws RangeError on a `continue` it did not make. */
@@ -70,15 +86,15 @@ export interface ExecutionStore {
   lastSucceeded(originStep: string): Promise<Execution | undefined>;
   /** The newest execution of a recurring step that stored an effect's intent. */
   lastWithIntent(originStep: string): Promise<Execution | undefined>;
-  /** Those of a recurring step that have not ended, the oldest first. Few: only one of them acts. */
-  unfinishedOf(originStep: string): Promise<readonly Execution[]>;
+  /** The newest of those of a recurring step that have not ended, newest first. */
+  unfinishedOf(originStep: string, limit: number): Promise<readonly Execution[]>;
   /** All that have not ended, in blocks, without their records. */
   unfinished(): AsyncIterable<readonly UnfinishedEntry[]>;
   countUnfinished(): Promise<number>;
   /**
-   * Deletes what ended before the time given, at most `limit` at once, but never the last succeeded nor the last with an
-   * intent of a recurring step. Returns how many.
+   * Deletes what the rule lets go, at most `limit` at once, but never the last succeeded nor the last with an intent of a
+   * recurring step. Returns how many.
    */
-  deleteFinished(before: EpochMs, limit: number): Promise<number>;
+  deleteFinished(rule: RetentionRule, limit: number): Promise<number>;
   close(): Promise<void>;
 }

@@ -86,6 +86,9 @@ async function permit(advance: Advance, stepUses: readonly ConnectionUse[], part
   advance.journal.note((status) => ({ ...status, state: 'running', startedAt, message: 'started' }));
 }
 
+/** Those behind them are looked at when these have ended. */
+const mostLookedAt = 100;
+
 /** One execution of an origin step acts at a time: a newer one stops the older ones and waits for their end. */
 async function waitForTurn(advance: Advance, { store, raise }: AdmissionParts): Promise<Outcome | undefined> {
   const { originStep, turnAt, proof } = advance.execution.status;
@@ -95,7 +98,7 @@ async function waitForTurn(advance: Advance, { store, raise }: AdmissionParts): 
   await advance.journal.write();
   const me = advance.execution;
   // Two runs of one Workflow are none of each other's business, though they remember together.
-  const others = (await store.unfinishedOf(originStep)).filter(
+  const others = (await store.unfinishedOf(originStep, mostLookedAt)).filter(
     (other) => !sameKey(other, me) && other.status.proof?.uid === proof?.uid,
   );
   const newer = others.find((other) => isAfter(other, me));

@@ -9,14 +9,14 @@ import {
   keyText,
   type Stop,
 } from '../core/execution.ts';
-import type { Holding } from '../core/holding.ts';
+import { type Holding, sendingAs } from '../core/holding.ts';
 import type { Json, JsonObject } from '../core/json.ts';
 import { limits } from '../core/limits.ts';
 import type { OriginEnd } from '../core/origin.ts';
 import { finalStateOf } from '../core/reason.ts';
 import { withDefaults } from '../core/schema.ts';
 import type { ConnectionUse, Items, Outcome, SendRange, Settled, Step, StepContext } from '../core/step.ts';
-import { ExecutionMissing, VersionConflict } from '../core/store.ts';
+import { ExecutionMissing, ExecutionTooLarge, VersionConflict } from '../core/store.ts';
 import { type Clock, type EpochMs, formatDurationMs } from '../core/time.ts';
 import { type AdmissionParts, admit, type NotAdmitted, stopped } from './admission.ts';
 import { backoffMs } from './backoff.ts';
@@ -40,6 +40,8 @@ export interface AdvanceParts extends AdmissionParts {
   readonly unproven: Unproven;
   /** Absent where no other process shares the store. */
   readonly holding: Holding | undefined;
+  /** By key, those whose record was deleted before what they had sent came to its end. */
+  readonly gone: Map<string, Execution>;
   readonly clock: Clock;
   readonly log: Logger;
   readonly metrics: EngineMetrics;
@@ -50,24 +52,24 @@ export interface AdvanceParts extends AdmissionParts {
 
 /** Takes one turn: reads the record, lets the step advance, and records what it came to. Never rejects. */
 export async function takeTurn(turns: Turns, turn: Turn, parts: AdvanceParts): Promise<void> {
-  const { store, clock, log, closing } = parts;
+  const { store, clock, log, closing, holding, gone } = parts;
+  const forget = () => {
+    parts.unproven.delete(turn);
+    turns.forget(turn);
+  };
   try {
-    const execution = await store.get(turn);
-    if (execution === undefined || isFinal(execution.status.state)) {
-      parts.unproven.delete(turn);
-      return turns.forget(turn);
-    }
-    const { holding } = parts;
-    const since = holding === undefined ? 0 : holding.claim(heldOf(execution));
-    if (since === undefined) return turns.forget(turn);
+    const vanished = gone.get(keyText(turn));
+    const execution = vanished ?? (await store.get(turn));
+    if (execution === undefined || isFinal(execution.status.state)) return forget();
+    const since = vanished !== undefined || holding === undefined ? 0 : holding.claim(heldOf(execution));
+    if (since === undefined) return forget();
     if (since > clock.now()) return turns.wait(turn, since, []);
     await new Advance(execution, turn, parts).run(turns);
   } catch (error) {
-    // Looked at again in the name that this process takes next, if it is still this one's to advance.
-    if (error instanceof HoldLost) return turns.wait(turn, clock.now(), []);
-    if (error instanceof ExecutionLost) {
-      log.warn({ execution: keyText(turn), err: error }, 'the execution ended or vanished while it was advanced');
-      return turns.forget(turn);
+    // Looked at again: it may have ended, be another one's, or be this one's in the name that this process takes next.
+    if (error instanceof HoldLost || error instanceof ExecutionLost) {
+      log.warn({ execution: keyText(turn), err: error }, 'the execution was lost to this advance');
+      return turns.wait(turn, clock.now(), []);
     }
     if (!closing.aborted) log.error({ execution: keyText(turn), err: error }, 'an advance could not be recorded');
     turn.failures += 1;
@@ -94,7 +96,8 @@ export class Advance {
     this.#turn = turn;
     this.#failuresBefore = turn.failures;
     this.log = parts.log.child({ namespace: execution.namespace, id: execution.id, step: execution.request.step });
-    this.journal = new Journal(execution, { ...parts, log: this.log });
+    const isGone = parts.gone.get(keyText(execution)) === execution;
+    this.journal = new Journal(execution, { ...parts, log: this.log, isGone });
     if (isUnproven(execution, parts)) parts.unproven.add(execution);
     this.#noteDeadline(execution);
     this.#noteOriginEnd(parts.origins?.look(execution));
@@ -123,6 +126,16 @@ export class Advance {
     await Promise.allSettled(this.#uninterrupted);
     this.#parts.metrics.advanced(this.execution.request.step, wordFor(outcome), this.now() - startedAt);
     if (this.#turn.failures === this.#failuresBefore) this.#turn.failures = 0;
+    try {
+      await this.#conclude(turns, outcome);
+    } catch (error) {
+      if (!(error instanceof ExecutionTooLarge)) throw error;
+      this.journal.note(withoutBallast);
+      await this.#conclude(turns, tooLarge(error));
+    }
+  }
+
+  async #conclude(turns: Turns, outcome: NotAdmitted | undefined): Promise<void> {
     if (outcome === 'forget') {
       await this.#forget(turns);
     } else if (outcome === undefined) {
@@ -132,7 +145,13 @@ export class Advance {
       await this.#wait(turns, outcome);
     } else {
       await this.#end(outcome);
-      turns.forget(this.#turn);
+      this.#parts.gone.delete(keyText(this.#turn));
+      // Another one may have its key by now.
+      if (this.journal.isGone) turns.wait(this.#turn, this.now(), []);
+      else turns.forget(this.#turn);
+    }
+    if (this.journal.isGone && outcome !== 'forget' && !isFinal(this.journal.status.state)) {
+      this.#parts.gone.set(keyText(this.#turn), this.execution);
     }
   }
 
@@ -159,6 +178,7 @@ export class Advance {
       const context = this.context(step.name, uses, this.execution.status.stepState);
       return checkedOutcome(step, await this.withinLimit(step.advance(context, params)), this.execution.status.outputs);
     } catch (error) {
+      if (error instanceof ExecutionTooLarge) return tooLarge(error);
       if (error instanceof Rejected) return { kind: 'failed', reason: error.reason, message: shortText(error.message) };
       if (error instanceof NotSent) {
         return { kind: 'waiting', message: shortText(error.message), until: this.retryTime(error) };
@@ -221,8 +241,11 @@ export class Advance {
   }
 
   /** A provider's client bounds its own time; this is for one that does not. */
-  withinSendLimit<T>(sending: Promise<T>): Promise<T> {
+  withinSendLimit<T>(send: () => Promise<T>): Promise<T> {
     const onLimit = () => new Error(`no answer within ${formatDurationMs(limits.sendMs)}`);
+    const { holder } = this.journal;
+    // However late it comes to its first byte, it is sent in the name of its intent or not at all.
+    const sending = holder === undefined ? send() : sendingAs.run(holder, send);
     return within(sending, { clock: this.#parts.clock, limitMs: limits.sendMs, onLimit });
   }
 
@@ -360,6 +383,17 @@ export class Advance {
       this.journal.status.message,
     );
   }
+}
+
+function tooLarge({ message }: ExecutionTooLarge): Extract<Outcome<never>, { kind: 'failed' }> {
+  return { kind: 'failed', reason: 'TooLarge', message };
+}
+
+/** What an execution can end without. Of its effects stays what tells whether they happened. */
+function withoutBallast(status: ExecutionStatus): ExecutionStatus {
+  const { stepState: _, readiness: __, ...kept } = status;
+  const effects = status.effects.map(({ evidence: _, progress: __, ...effect }) => ({ ...effect, request: null }));
+  return { ...kept, outputs: {}, effects };
 }
 
 /** After a restart too they count. */

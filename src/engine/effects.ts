@@ -113,7 +113,7 @@ class EffectRun {
   async #send(record: EffectRecord): Promise<Settled<JsonObject> | EffectRecord> {
     const sent = { ...record, sentAt: this.#advance.now() };
     try {
-      return this.#done(sent, await this.#advance.withinSendLimit(this.#effect.send(this.#intentOf(record))));
+      return this.#done(sent, await this.#advance.withinSendLimit(() => this.#effect.send(this.#intentOf(record))));
     } catch (error) {
       if (error instanceof Rejected) return this.#rejected(sent, error.reason, error.message);
       if (error instanceof NotSent) return this.#notSent(sent, error);

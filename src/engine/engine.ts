@@ -11,7 +11,7 @@ import { Problem } from '../core/problem.ts';
 import type { ReadyGate } from '../core/ready-gate.ts';
 import type { SignalSource } from '../core/signal.ts';
 import type { Plan, Step } from '../core/step.ts';
-import type { ExecutionStore } from '../core/store.ts';
+import { type ExecutionStore, ExecutionTooLarge } from '../core/store.ts';
 import { assertSameRequest, checkedParams, knownStep, toNewExecution, tooMany } from './accept.ts';
 import { type AdvanceParts, takeTurn } from './advance.ts';
 import { Connections } from './connections.ts';
@@ -68,6 +68,8 @@ export interface EngineOptions {
   readonly log: Logger;
   readonly registry: Registry;
   readonly keepFinishedMs: number;
+  /** Of each recurring step; absent: any number. */
+  readonly keepPerStep?: number | undefined;
   readonly random?: () => number;
 }
 
@@ -84,6 +86,7 @@ export function createEngine(options: EngineOptions): Engine {
   const closing = new AbortController();
   const ended = new EndedExecutions(store);
   const unproven = new Unproven();
+  const gone = new Map<string, Execution>();
   const turns: Turns = new Turns({
     clock,
     log,
@@ -104,6 +107,7 @@ export function createEngine(options: EngineOptions): Engine {
     changeGate,
     origins,
     holding,
+    gone,
     unproven,
     connections,
     raise: (key) => turns.raise(key),
@@ -113,7 +117,7 @@ export function createEngine(options: EngineOptions): Engine {
     random,
     closing: closing.signal,
   };
-  const shares = new Shares({ store, turns, clock, log, random, holding });
+  const shares = new Shares({ store, turns, gone, clock, log, random, holding });
   let stopRetention = () => {};
 
   async function found(key: ExecutionKey): Promise<Execution> {
@@ -180,6 +184,7 @@ export function createEngine(options: EngineOptions): Engine {
     try {
       return await write;
     } catch (cause) {
+      if (cause instanceof ExecutionTooLarge) throw new Problem('body-too-large', cause.message, { cause });
       const detail = 'this could not be recorded; send the same request again';
       throw new Problem('unavailable', detail, { cause, retryAfterSeconds: 1 });
     }
@@ -236,7 +241,7 @@ export function createEngine(options: EngineOptions): Engine {
     },
     start() {
       turns.start();
-      stopRetention = startRetention(store, clock, log, options.keepFinishedMs);
+      stopRetention = startRetention(store, clock, log, options);
     },
     async close() {
       stopRetention();

@@ -1,10 +1,13 @@
+import { isDeepStrictEqual } from 'node:util';
 import type { Logger } from 'pino';
+import { NotSent } from '../core/effect.ts';
 import { type EffectRecord, type Execution, type ExecutionStatus, isFinal } from '../core/execution.ts';
 import type { Holding } from '../core/holding.ts';
-import { ExecutionMissing, type ExecutionStore, VersionConflict } from '../core/store.ts';
+import { ExecutionMissing, type ExecutionStore, ExecutionTooLarge, VersionConflict } from '../core/store.ts';
 import type { Clock } from '../core/time.ts';
+import { createStop } from './stop.ts';
 
-/** The execution has ended, gone, or gone to another process while it was advanced: what is still to be written has no place. */
+/** The execution has ended, or is another process's to advance: what is still to be written has no place. */
 export class ExecutionLost extends Error {}
 
 /** The incarnation in whose name this advance began may be dead to the others: nothing more is written or sent in that name. */
@@ -31,6 +34,10 @@ export interface JournalOptions {
   readonly closing: AbortSignal;
   /** Absent where no other process shares the store. */
   readonly holding: Holding | undefined;
+  /** The record was deleted: what is still to be done for it is kept in memory only. */
+  readonly isGone: boolean;
+  /** In [0, 1); for jitter. */
+  readonly random: () => number;
 }
 
 const firstRetryMs = 50;
@@ -42,18 +49,21 @@ const longestRetryMs = 5_000;
  */
 export class Journal {
   readonly #options: JournalOptions;
-  /** In whose name this advance writes, from its beginning to its end. */
-  readonly #holder: string | undefined;
+  /** In whose name this advance writes and sends, from its beginning to its end. */
+  readonly holder: string | undefined;
   #stored: Execution;
   #status: ExecutionStatus;
   #writes: Promise<unknown> = Promise.resolve();
   #over = false;
+  #isGone: boolean;
 
   constructor(execution: Execution, options: JournalOptions) {
     this.#stored = execution;
     this.#status = execution.status;
     this.#options = options;
-    this.#holder = options.holding?.holder;
+    this.#isGone = options.isGone;
+    // Nobody else can hold what has no record.
+    this.holder = options.isGone ? undefined : options.holding?.holder;
   }
 
   /** As stored, but with what this advance has learned since. */
@@ -68,6 +78,11 @@ export class Journal {
   /** Whether something was noted that is not stored yet. */
   get hasNews(): boolean {
     return this.#status !== this.#stored.status;
+  }
+
+  /** The record was deleted, and something was sent for it: its end is written nowhere, but comes about. */
+  get isGone(): boolean {
+    return this.#isGone;
   }
 
   get isOver(): boolean {
@@ -129,45 +144,66 @@ export class Journal {
       if (next === undefined) return false;
       if (this.#isHoldLost) throw new HoldLost();
       try {
-        this.#stored = await this.#options.store.update(this.#stored, this.#stored.version, this.#signed(next));
+        this.#stored = await this.#update(next);
         // A result may have been noted while the write was under way: it stays for the next one.
         this.#status = this.#status === before ? this.#stored.status : (change(this.#status) ?? this.#status);
         return true;
       } catch (error) {
+        if (error instanceof ExecutionTooLarge) throw error;
         if (error instanceof VersionConflict) await this.#takeOver();
-        else if (error instanceof ExecutionMissing) throw new ExecutionLost('the record is gone', { cause: error });
+        else if (error instanceof ExecutionMissing) this.#goOnWithout(error);
         else await this.#waitForStore(error, retryMs);
       }
     }
   }
 
+  async #update(status: ExecutionStatus): Promise<Execution> {
+    const { version } = this.#stored;
+    if (this.#isGone) return { ...this.#stored, version: version + 1, status };
+    return await this.#options.store.update(this.#stored, version, this.#signed(status));
+  }
+
   async #takeOver(): Promise<void> {
     const stored = await this.#options.store.get(this.#stored);
-    if (stored === undefined) throw new ExecutionLost('the record is gone');
+    if (stored === undefined) return this.#goOnWithout(undefined);
     if (isFinal(stored.status.state)) throw new ExecutionLost('somebody else has ended it');
-    const { holder } = stored.status;
-    if (holder !== this.#stored.status.holder && holder !== this.#holder) {
-      throw new ExecutionLost(`${holder} advances it now`);
+    const { holder, stop } = stored.status;
+    // Of one that we have not begun with, the last write of who died may have come after our look.
+    if (holder !== this.holder && !isSameButForStop(stored.status, this.#stored.status)) {
+      throw new ExecutionLost(`${holder ?? 'nobody'} has written it since`);
     }
     this.#stored = stored;
-    const { stop } = stored.status;
     // One of ours stays: the step has been told of it, and what undoes has its time from it.
     if (stop !== undefined) this.note((status) => ({ stop, ...status }));
   }
 
+  /** Who deletes a record wants its end. What was sent is still followed to it, and undone where the step does so. */
+  #goOnWithout(cause: unknown): void {
+    if (this.#status.effects.length === 0) throw new ExecutionLost('the record is gone', { cause });
+    const { log, clock } = this.#options;
+    log.warn('the record was deleted while it was advanced: it is stopped, and its end is only logged');
+    this.#isGone = true;
+    const stop = createStop(this.#status, { reason: 'Cancelled', at: clock.now(), message: 'its record was deleted' });
+    this.note((status) => ({ stop, ...status }));
+  }
+
   get #isHoldLost(): boolean {
     const { holding } = this.#options;
-    return holding !== undefined && (this.#holder === undefined || !holding.isAlive(this.#holder));
+    if (this.#isGone) return false;
+    return holding !== undefined && (this.holder === undefined || !holding.isAlive(this.holder));
   }
 
   #signed(status: ExecutionStatus): ExecutionStatus {
-    return this.#holder === undefined ? status : { ...status, holder: this.#holder };
+    return this.holder === undefined ? status : { ...status, holder: this.holder };
   }
 
   /** A full disk or an API server that restarts passes; what we know must not be lost to it. */
-  async #waitForStore(error: unknown, retryMs: number): Promise<void> {
-    const { clock, closing, log } = this.#options;
+  async #waitForStore(error: unknown, limitMs: number): Promise<void> {
+    const { clock, closing, log, random } = this.#options;
     if (closing.aborted) throw error;
+    const notBefore = error instanceof NotSent ? (error.notBefore ?? 0) : 0;
+    // Spread, for all that wait for one store try again when it is back.
+    const retryMs = Math.max(limitMs * (0.5 + random() / 2), notBefore - clock.now());
     log.warn({ err: error, retryMs }, 'the store does not take a write; trying again');
     await new Promise<void>((resolve) => {
       const wake = () => {
@@ -179,6 +215,10 @@ export class Journal {
       closing.addEventListener('abort', wake);
     });
   }
+}
+
+function isSameButForStop({ stop: _, ...a }: ExecutionStatus, { stop: __, ...b }: ExecutionStatus): boolean {
+  return isDeepStrictEqual(a, b);
 }
 
 function withEffect(effects: readonly EffectRecord[], record: EffectRecord): readonly EffectRecord[] {

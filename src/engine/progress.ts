@@ -97,7 +97,7 @@ class BulkRun {
       if (next.done) return;
       try {
         const [start, end] = next.value;
-        this.#add(next.value, await this.#advance.withinSendLimit(this.#sendRange({ start, end })));
+        this.#add(next.value, await this.#advance.withinSendLimit(() => this.#sendRange({ start, end })));
         if (this.#advance.now() >= this.#checkpointAt) await this.#checkpoint();
       } catch (error) {
         // For all lanes: the run ends when each of them has had its answer. What is final outdoes what is tried again.

@@ -1,9 +1,10 @@
 import type { Logger } from 'pino';
-import { type Execution, isFinal, isOpen } from '../core/execution.ts';
+import { type Execution, isFinal, isOpen, keyText } from '../core/execution.ts';
 import type { Held, Holding } from '../core/holding.ts';
 import type { Release } from '../core/signal.ts';
 import type { ExecutionStore, UnfinishedEntry } from '../core/store.ts';
 import type { Clock, EpochMs } from '../core/time.ts';
+import { createStop } from './stop.ts';
 import type { Turns } from './turns.ts';
 
 /** Everything that is overdue after a restart comes within this time per thousand, so that no provider meets all of it at once. */
@@ -12,6 +13,8 @@ const spreadMsPerThousand = 100;
 export interface SharesOptions {
   readonly store: ExecutionStore;
   readonly turns: Turns;
+  /** By key, those whose record was deleted before what they had sent came to its end. */
+  readonly gone: Map<string, Execution>;
   readonly clock: Clock;
   readonly log: Logger;
   readonly random: () => number;
@@ -33,7 +36,12 @@ export class Shares {
   async open(): Promise<void> {
     const { store, holding } = this.#options;
     if (holding !== undefined) {
-      this.#releases.push(store.watch((execution) => this.#see(execution)));
+      this.#releases.push(
+        store.watch(
+          (execution) => this.#see(execution),
+          (execution) => this.#lose(execution),
+        ),
+      );
       this.#releases.push(holding.watch(() => this.#takeAllLater()));
     }
     await this.#takeAll();
@@ -58,6 +66,19 @@ export class Shares {
     if (turns.has(execution)) {
       if (execution.status.stop !== undefined || isFinal(execution.status.state)) turns.raiseOnce(execution);
     } else this.take(execution);
+  }
+
+  /** The record was deleted. Who deletes it wants its end, which goes on from memory where something was sent. */
+  #lose(execution: Execution): void {
+    const { turns, gone, clock, holding } = this.#options;
+    const { state, holder, effects } = execution.status;
+    if (!turns.has(execution) || isFinal(state)) return;
+    if (effects.length > 0 && holder !== undefined && holder === holding?.holder) {
+      const wish = { reason: 'Cancelled', at: clock.now(), message: 'its record was deleted' } as const;
+      const stop = execution.status.stop ?? createStop(execution.status, wish);
+      gone.set(keyText(execution), { ...execution, status: { ...execution.status, stop } });
+    }
+    turns.raise(execution);
   }
 
   /** One after the other: a second change that comes meanwhile is looked at anew. */

@@ -1,5 +1,5 @@
 import type { Engine } from '../engine/engine.ts';
-import { sendJson, setLocation, toAnswer } from './answer.ts';
+import { locationOf, sendJson, toAnswer } from './answer.ts';
 import { requireMay } from './authenticate.ts';
 import type { Handlers } from './handlers.ts';
 import { keyOf } from './request-key.ts';
@@ -20,8 +20,7 @@ export function actionHandlers(parts: {
       const key = keyOf(req, query, ownNamespace);
       await requireMay(caller, 'create', key.namespace);
       const execution = await engine.retry(key, caller.name);
-      setLocation(res, execution);
-      sendJson(res, 201, toAnswer(execution));
+      sendJson(res, 201, toAnswer(execution), locationOf(execution));
     },
   };
 }

@@ -1,3 +1,4 @@
+import type { OutgoingHttpHeaders } from 'node:http';
 import { type Static, Type } from '@sinclair/typebox';
 import type { Response } from 'express';
 import { type EffectRecord, type Execution, type ExecutionKey, executionStates } from '../core/execution.ts';
@@ -95,15 +96,20 @@ export function notFound({ namespace, id }: ExecutionKey): Problem {
 }
 
 /** Says where the execution is read: complete, whatever namespace the reader would default to. */
-export function setLocation(res: Response, { namespace, id }: ExecutionKey): void {
-  res.setHeader('Location', `/v1/executions/${id}?namespace=${namespace}`);
+export function locationOf({ namespace, id }: ExecutionKey): OutgoingHttpHeaders {
+  return { Location: `/v1/executions/${id}?namespace=${namespace}` };
 }
 
-export function sendJsonText(res: Response, status: number, { text, byteLength }: JsonText): void {
-  writeHead(res, status, { 'Content-Type': 'application/json', 'Content-Length': byteLength });
+export function sendJsonText(
+  res: Response,
+  status: number,
+  { text, byteLength }: JsonText,
+  headers?: OutgoingHttpHeaders,
+): void {
+  writeHead(res, status, { 'Content-Type': 'application/json', 'Content-Length': byteLength, ...headers });
   res.end(text, text.length === byteLength ? 'latin1' : 'utf8');
 }
 
-export function sendJson(res: Response, status: number, value: object): void {
-  sendJsonText(res, status, toJsonText(value));
+export function sendJson(res: Response, status: number, value: object, headers?: OutgoingHttpHeaders): void {
+  sendJsonText(res, status, toJsonText(value), headers);
 }

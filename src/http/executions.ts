@@ -4,7 +4,7 @@ import type { ExecutionStore } from '../core/store.ts';
 import { parseDurationMs } from '../core/time.ts';
 import type { Engine } from '../engine/engine.ts';
 import type { Admit } from './admit.ts';
-import { notFound, sendJson, sendJsonText, setLocation, toAnswer } from './answer.ts';
+import { locationOf, notFound, sendJson, sendJsonText, toAnswer } from './answer.ts';
 import { requireMay } from './authenticate.ts';
 import { parseJsonObject, readJsonBytes } from './body.ts';
 import type { Exchange, Handlers } from './handlers.ts';
@@ -37,9 +37,9 @@ export function executionHandlers(parts: {
     const accepted = await knownRequests.remember({ key, url: req.url, body: bytes }, () =>
       engine.accept({ ...key, body, caller }),
     );
-    if (accepted.created) setLocation(res, key);
     told(workflowOrigins, accepted.execution);
-    sendJsonText(res, accepted.created ? 201 : 200, accepted.answer);
+    if (accepted.created) sendJsonText(res, 201, accepted.answer, locationOf(key));
+    else sendJsonText(res, 200, accepted.answer);
   }
 
   async function postExecution(exchange: Exchange): Promise<void> {
@@ -49,8 +49,7 @@ export function executionHandlers(parts: {
     const { namespace, caller } = await admit(exchange, body);
     const id = idempotencyKey === undefined ? randomId() : idOfKey({ namespace, caller, key: idempotencyKey });
     const { created, execution } = await engine.accept({ namespace, id, body, caller });
-    setLocation(res, execution);
-    sendJson(res, created ? 201 : 200, toAnswer(execution));
+    sendJson(res, created ? 201 : 200, toAnswer(execution), locationOf(execution));
   }
 
   async function getExecution({ req, res, caller, query }: Exchange): Promise<void> {

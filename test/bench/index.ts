@@ -1,5 +1,7 @@
 import type { Bench } from './bench.ts';
 import { create } from './create.ts';
+import { kubevelaStart } from './kubevela-start.ts';
+import { kubevelaWake } from './kubevela-wake.ts';
 import { readLatency } from './read-latency.ts';
 import { readMemory } from './read-memory.ts';
 import { recover } from './recover.ts';
@@ -16,4 +18,6 @@ export const benches: Readonly<Record<string, Bench>> = {
   start,
   'read-latency': readLatency,
   'read-memory': readMemory,
+  'kubevela-start': kubevelaStart,
+  'kubevela-wake': kubevelaWake,
 };

@@ -1,9 +1,12 @@
-/** What KubeVela sends for a step, the first time and at each tick. */
+/**
+ * What KubeVela sends for a step, the first time and at each tick. Each session is another Application's: of one
+ * Application's step only the newest execution acts, and the others would be stopped.
+ */
 export function stepBody(sessionID: string): string {
   return JSON.stringify({
     step: 'trigger-github-action',
     with: { repository: 'acme/shop', workflow: 'smoke.yml', ref: 'main', inputs: { environment: 'production' } },
-    origin: { kind: 'Application', namespace: 'default', name: 'shop', step: 'smoke', sessionID },
+    origin: { kind: 'Application', namespace: 'default', name: `shop-${sessionID}`, step: 'smoke', sessionID },
   });
 }
 

@@ -4,6 +4,7 @@ import { test } from 'node:test';
 import { Registry } from 'prom-client';
 import { createEngineMetrics } from '../../src/engine/metrics.ts';
 import { createHttpMetrics } from '../../src/http/metrics.ts';
+import { createOriginMetrics } from '../../src/origins/kubevela/metrics.ts';
 
 const documentation = await readFile(new URL('../../docs/operations.md', import.meta.url), 'utf8');
 
@@ -18,6 +19,7 @@ test('docs/operations.md lists every metric with type, labels and meaning, and n
   createEngineMetrics(registry, () => ({ unfinished: 0, queued: 0, advancing: 0 }));
   const none = { count: 0, drain() {} };
   createHttpMetrics({ registry, longPolls: none, eventStreams: none });
+  createOriginMetrics(registry);
   const own = (await registry.getMetricsAsJSON()).filter(({ name }) => name.startsWith('aftersync_'));
   const rows = own.map(({ name, type, help }) => {
     const labels = labelsOf(registry.getSingleMetric(name) ?? {});

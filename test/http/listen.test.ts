@@ -13,7 +13,7 @@ test('a port in use is said in a sentence', async (t) => {
     message: `cannot listen on 127.0.0.1 port ${port}: another process uses the port; stop it or choose another server.address`,
   });
   await assert.rejects(
-    startHttpServer(api.app, { host: '192.0.2.1', port: 0 }),
+    startHttpServer(api.app, { host: '203.0.113.254', port: 0 }),
     /this machine does not have the address/,
   );
 });

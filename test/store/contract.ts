@@ -332,7 +332,7 @@ export function storeContract(name: string, openStore: () => Promise<OpenedStore
   });
 
   describe(`${name}: unfinishedOf`, () => {
-    storeTest('gives those of the recurring step that have not ended, the oldest first', async ({ store }) => {
+    storeTest('gives the newest of those of the recurring step that have not ended', async ({ store }) => {
       await createAll(store, [
         newExecution('newer', { originStep: 'o', createdAt: t0 + 2, status: running }),
         newExecution('older', { originStep: 'o', createdAt: t0 + 1 }),
@@ -341,14 +341,14 @@ export function storeContract(name: string, openStore: () => Promise<OpenedStore
         newExecution('none'),
       ]);
       assert.deepEqual(
-        (await store.unfinishedOf('o')).map(({ id }) => id),
-        ['older', 'newer'],
+        (await store.unfinishedOf('o', 10)).map(({ id }) => id),
+        ['newer', 'older'],
       );
       await store.update(newExecution('none'), 1, { ...running, originStep: 'o' });
       await store.update(newExecution('newer'), 1, { ...failed(t0 + 4), originStep: 'o' });
       assert.deepEqual(
-        (await store.unfinishedOf('o')).map(({ id }) => id),
-        ['none', 'older'],
+        (await store.unfinishedOf('o', 1)).map(({ id }) => id),
+        ['older'],
       );
     });
   });
@@ -439,10 +439,10 @@ export function storeContract(name: string, openStore: () => Promise<OpenedStore
         newExecution('at', { status: succeeded(t0 + 10) }),
         newExecution('running', { status: running }),
       ]);
-      assert.equal(await store.deleteFinished(t0 + 10, 100), 1);
+      assert.equal(await store.deleteFinished({ before: t0 + 10 }, 100), 1);
       assert.equal(await store.get(newExecution('before')), undefined);
       assert.deepEqual(await idsOf(store, {}), ['default/running', 'default/at']);
-      assert.equal(await store.deleteFinished(t0 + 10, 100), 0);
+      assert.equal(await store.deleteFinished({ before: t0 + 10 }, 100), 0);
     });
 
     storeTest('deletes at most as many as asked, until none is left', async ({ store }) => {
@@ -451,7 +451,7 @@ export function storeContract(name: string, openStore: () => Promise<OpenedStore
         Array.from({ length: 5 }, (_, index) => newExecution(`e${index}`, { status: succeeded(t0 + index) })),
       );
       const deleted = [];
-      for (let round = 0; round < 4; round += 1) deleted.push(await store.deleteFinished(t0 + 100, 2));
+      for (let round = 0; round < 4; round += 1) deleted.push(await store.deleteFinished({ before: t0 + 100 }, 2));
       assert.deepEqual(deleted, [2, 2, 1, 0]);
     });
 
@@ -467,7 +467,7 @@ export function storeContract(name: string, openStore: () => Promise<OpenedStore
         newExecution('p-both', { ...of('p', 9), status: { ...succeeded(t0 + 10), effects: [doneEffect] } }),
         newExecution('none', { createdAt: t0 - 8, status: { ...succeeded(t0 + 10), effects: [doneEffect] } }),
       ]);
-      assert.equal(await store.deleteFinished(t0 + 100, 100), 4);
+      assert.equal(await store.deleteFinished({ before: t0 + 100 }, 100), 4);
       assert.deepEqual(await idsOf(store, {}), ['default/o-intent', 'default/o-succeeded', 'default/p-both']);
     });
 
@@ -478,13 +478,33 @@ export function storeContract(name: string, openStore: () => Promise<OpenedStore
         ['a', 'b', 'c'].map((id) => newExecution(id, { originStep: 'o', status })),
       );
       const last = [await store.lastSucceeded('o'), await store.lastWithIntent('o')];
-      assert.equal(await store.deleteFinished(t0 + 100, 100), 2);
+      assert.equal(await store.deleteFinished({ before: t0 + 100 }, 100), 2);
       assert.deepEqual([await store.lastSucceeded('o'), await store.lastWithIntent('o')], last);
+    });
+
+    storeTest('keeps so many of each recurring step that ended before the time given', async ({ store }) => {
+      const of = (originStep: string, age: number) => ({ originStep, createdAt: t0 - age });
+      await createAll(store, [
+        newExecution('o-1', { ...of('o', 1), status: failed(t0 + 50) }),
+        newExecution('o-2', { ...of('o', 2), status: failed(t0 + 10) }),
+        newExecution('o-3', { ...of('o', 3), status: failed(t0 + 10) }),
+        newExecution('o-4', { ...of('o', 4), status: failed(t0 + 50) }),
+        newExecution('o-5', { ...of('o', 5), status: failed(t0 + 10) }),
+        newExecution('o-6', { ...of('o', 6), status: succeeded(t0 + 10) }),
+        newExecution('o-running', { ...of('o', 7), status: running }),
+        newExecution('p-1', { ...of('p', 3), status: failed(t0 + 10) }),
+        newExecution('none', { createdAt: t0 - 9, status: failed(t0 + 10) }),
+      ]);
+      const rule = { before: t0, surplus: { perStep: 2, before: t0 + 50 } };
+      assert.equal(await store.deleteFinished(rule, 1), 1);
+      assert.equal(await store.deleteFinished(rule, 100), 1);
+      const kept = ['o-1', 'o-2', 'p-1', 'o-4', 'o-6', 'o-running', 'none'].map((id) => `default/${id}`);
+      assert.deepEqual(await idsOf(store, {}), kept);
     });
 
     storeTest('lets a key be used anew', async ({ store }) => {
       await store.create(newExecution('a', { status: failed(t0 + 1) }));
-      await store.deleteFinished(t0 + 2, 1);
+      await store.deleteFinished({ before: t0 + 2 }, 1);
       const { created, execution } = await store.create(newExecution('a', { caller: 'another' }));
       assert.equal(created, true);
       assert.deepEqual(await store.get(execution), { ...newExecution('a', { caller: 'another' }), version: 1 });
@@ -508,7 +528,7 @@ export function storeContract(name: string, openStore: () => Promise<OpenedStore
       await store.close();
       await assert.rejects(store.create(newExecution('b')));
       await assert.rejects(store.update(newExecution('a'), 1, running));
-      await assert.rejects(store.deleteFinished(t0, 1));
+      await assert.rejects(store.deleteFinished({ before: t0 }, 1));
       await assert.rejects(store.get(newExecution('a')));
       await assert.rejects(store.list({}, { limit: 1 }));
       await store.close();

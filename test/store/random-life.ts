@@ -66,7 +66,7 @@ export class RandomLife {
     for (const originStep of originSteps) {
       assert.deepEqual(await store.lastSucceeded(originStep), model.lastSucceeded(originStep));
       assert.deepEqual(await store.lastWithIntent(originStep), model.lastWithIntent(originStep));
-      assert.deepEqual(await store.unfinishedOf(originStep), model.unfinishedOf(originStep));
+      assert.deepEqual(await store.unfinishedOf(originStep, 3), model.unfinishedOf(originStep, 3));
     }
     assert.deepEqual(await this.#listAll(store, {}), model.list());
     for (let count = 0; count < 10; count += 1) {
@@ -104,10 +104,11 @@ export class RandomLife {
   }
 
   async #deleteFinished(store: ExecutionStore): Promise<void> {
-    const before = this.#time();
+    const surplus = { perStep: 1 + this.#random.below(3), before: this.#time() };
+    const rule = { before: this.#time(), ...(this.#random.chance(0.5) ? { surplus } : {}) };
     const limit = 1 + this.#random.below(4);
-    const deletable = this.#model.deletable(before);
-    assert.equal(await store.deleteFinished(before, limit), Math.min(limit, deletable.length));
+    const deletable = this.#model.deletable(rule);
+    assert.equal(await store.deleteFinished(rule, limit), Math.min(limit, deletable.length));
     // Which ones it chose among those it may delete is its own affair.
     for (const execution of deletable) if (!(await store.get(execution))) this.#model.delete(execution);
   }

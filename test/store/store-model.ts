@@ -1,5 +1,5 @@
 import { type Execution, type ExecutionKey, isFinal, isOpen, keyText } from '../../src/core/execution.ts';
-import type { ListFilter, UnfinishedEntry } from '../../src/core/store.ts';
+import type { ListFilter, RetentionRule, UnfinishedEntry } from '../../src/core/store.ts';
 
 /** What a store holds, in the plainest way that the contract can be said. */
 export class StoreModel {
@@ -47,16 +47,27 @@ export class StoreModel {
   }
 
   /** What deleteFinished may delete; with a limit it may choose among these. */
-  deletable(before: number): Execution[] {
+  deletable({ before, surplus }: RetentionRule): Execution[] {
+    const hasEnded = ({ status }: Execution, time: number) =>
+      isFinal(status.state) && (status.finishedAt ?? time) < time;
+    const isSurplus = (execution: Execution) =>
+      surplus !== undefined && hasEnded(execution, surplus.before) && this.#rank(execution) >= surplus.perStep;
     return this.list().filter(
-      (execution) =>
-        isFinal(execution.status.state) && (execution.status.finishedAt ?? before) < before && !this.#isKept(execution),
+      (execution) => (hasEnded(execution, before) || isSurplus(execution)) && !this.#isKept(execution),
     );
   }
 
-  unfinishedOf(originStep: string): Execution[] {
+  /** How many of its recurring step have ended and are newer; none where nothing recurs. */
+  #rank(execution: Execution): number {
+    const { originStep } = execution.status;
+    if (originStep === undefined) return 0;
+    const ended = this.list().filter(({ status }) => status.originStep === originStep && isFinal(status.state));
+    return ended.indexOf(execution);
+  }
+
+  unfinishedOf(originStep: string, limit: number): Execution[] {
     const isMeant = ({ status }: Execution) => status.originStep === originStep && !isFinal(status.state);
-    return this.list().filter(isMeant).reverse();
+    return this.list().filter(isMeant).slice(0, limit);
   }
 
   #isKept(execution: Execution): boolean {

@@ -14,11 +14,11 @@ export function endOf(object: KubernetesObject | undefined, { request, status }:
   const { proof } = status;
   if (origin === undefined || proof === undefined) return undefined;
   const words = originWords(origin);
-  const gone = (message: string) => ({ reason: 'OriginGone', message }) as const;
-  if (object === undefined) return gone(`${words} was deleted`);
+  const deleted = (message: string) => ({ reason: 'OriginGone', message, originIsDeleted: true }) as const;
+  if (object === undefined) return deleted(`${words} was deleted`);
   const { uid, deletionTimestamp } = object.metadata;
-  if (uid !== proof.uid) return gone(`${words} was deleted, and another one has its name now`);
-  if (deletionTimestamp !== undefined) return gone(`${words} is being deleted`);
+  if (uid !== proof.uid) return deleted(`${words} was deleted, and another one has its name now`);
+  if (deletionTimestamp !== undefined) return deleted(`${words} is being deleted`);
 
   const workflow = workflowStatusOf(origin.kind, object);
   const step = stepWithId(workflow, origin.sessionID);
@@ -27,7 +27,7 @@ export function endOf(object: KubernetesObject | undefined, { request, status }:
     return { reason: 'Superseded', message };
   }
   if (hasEnded(step)) return endOfStep(step, words);
-  return workflow.isFinished ? gone(`the workflow of ${words} is over`) : undefined;
+  return workflow.isFinished ? { reason: 'OriginGone', message: `the workflow of ${words} is over` } : undefined;
 }
 
 /** kubevela/workflow: pkg/types/types.go, IsStepFinish. What failed by `Execute` is tried again. */

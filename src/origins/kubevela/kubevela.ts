@@ -1,7 +1,9 @@
 import type { Logger } from 'pino';
 import type { Registry } from 'prom-client';
 import type { Execution } from '../../core/execution.ts';
+import type { Holding } from '../../core/holding.ts';
 import type { Origins } from '../../core/origin.ts';
+import type { Release } from '../../core/signal.ts';
 import type { ExecutionStore } from '../../core/store.ts';
 import type { Clock } from '../../core/time.ts';
 import type { KubernetesClient } from '../../providers/kubernetes/kubernetes-client.ts';
@@ -24,11 +26,13 @@ export interface KubevelaOriginsOptions extends InputPolicy {
   readonly clock: Clock;
   readonly log: Logger;
   readonly registry: Registry;
+  /** Absent where no other process shares the store. */
+  readonly holding?: Holding | undefined;
 }
 
 /** The steps of KubeVela's Applications and WorkflowRuns as origins. */
 export function createKubevelaOrigins(options: KubevelaOriginsOptions): Origins {
-  const { client, store, definitions, clock, log, registry, authorityOf, authorityFromInputs } = options;
+  const { client, store, definitions, clock, log, registry, holding } = options;
   const source = new OriginSource(client.watches);
   const reader: Pick<KubernetesClient, 'read'> = {
     async read(place, signal) {
@@ -37,15 +41,24 @@ export function createKubevelaOrigins(options: KubevelaOriginsOptions): Origins 
       return object;
     },
   };
-  const parts = { client: reader, api: client.api, source, store, clock, log, metrics: createOriginMetrics(registry) };
+  const parts = {
+    client: reader,
+    api: client.api,
+    source,
+    store,
+    clock,
+    log,
+    metrics: createOriginMetrics(registry),
+    holding,
+  };
   const wake = new Wake(parts);
-  const events = new OriginEvents(parts);
+  const events = new OriginEvents({ ...parts, store: { watch: (onChange) => watchHeld(store, holding, onChange) } });
   const prover = new Prover({
     client: reader,
     definitions,
     clock,
-    authorityOf,
-    authorityFromInputs,
+    authorityOf: options.authorityOf,
+    authorityFromInputs: options.authorityFromInputs,
     onMisuse: (application, step) => events.misused(application, step),
   });
 
@@ -80,4 +93,16 @@ export function createKubevelaOrigins(options: KubevelaOriginsOptions): Origins 
       await client.close();
     },
   };
+}
+
+/** Each process tells of what it has begun and ended itself. */
+function watchHeld(
+  store: Pick<ExecutionStore, 'watch'>,
+  holding: Holding | undefined,
+  onChange: (execution: Execution) => void,
+): Release {
+  return store.watch((execution) => {
+    const { holder } = execution.status;
+    if (holding === undefined || (holder !== undefined && holding.isAlive(holder))) onChange(execution);
+  });
 }

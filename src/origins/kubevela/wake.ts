@@ -1,6 +1,7 @@
 import type { Logger } from 'pino';
 import { Rejected } from '../../core/effect.ts';
 import { type Execution, executionStates, isFinal } from '../../core/execution.ts';
+import type { Holding } from '../../core/holding.ts';
 import { Schedule, type Scheduled } from '../../core/schedule.ts';
 import type { Release } from '../../core/signal.ts';
 import type { ExecutionStore } from '../../core/store.ts';
@@ -46,6 +47,8 @@ export interface WakeParts {
   readonly clock: Clock;
   readonly log: Logger;
   readonly metrics: OriginMetrics;
+  /** Absent where no other process shares the store. */
+  readonly holding?: Pick<Holding, 'claim' | 'watch'> | undefined;
 }
 
 /**
@@ -59,7 +62,7 @@ export class Wake {
   readonly #followed = new Map<string, Followed>();
   readonly #working = new Set<Promise<void>>();
   readonly #ending = new AbortController();
-  #release: Release = () => {};
+  readonly #releases: Release[] = [];
   #isInTrouble = false;
 
   constructor(parts: WakeParts) {
@@ -69,13 +72,16 @@ export class Wake {
 
   /** Goes on for what ended shortly before. */
   start(): void {
-    this.#release = this.#parts.store.watch((execution) => this.#note(execution));
+    const { store, holding } = this.#parts;
+    this.#releases.push(store.watch((execution) => this.#note(execution)));
+    // What another process had to tell may be ours now.
+    if (holding !== undefined) this.#releases.push(holding.watch(() => this.#work(this.#noteRecent())));
     this.#schedule.start();
     this.#work(this.#noteRecent());
   }
 
   async close(): Promise<void> {
-    this.#release();
+    for (const release of this.#releases) release();
     this.#schedule.stop();
     this.#ending.abort();
     for (const followed of [...this.#followed.values()]) this.#forget(followed);
@@ -93,12 +99,17 @@ export class Wake {
 
   #note(execution: Execution): void {
     const { request, status } = execution;
-    if (request.origin === undefined || !isFinal(status.state)) return;
+    if (request.origin === undefined || !isFinal(status.state) || !this.#isOurs(execution)) return;
     const now = this.#now();
     if ((status.finishedAt ?? 0) < now - recentMs) return;
     const followed = this.#follow(request.origin);
     followed.plan.ended(execution, now);
     this.#reschedule(followed);
+  }
+
+  #isOurs({ namespace, id, status: { holder } }: Execution): boolean {
+    const { holding } = this.#parts;
+    return holding === undefined || holding.claim({ namespace, id, holder, hasOpenEffect: false }) !== undefined;
   }
 
   async #noteRecent(): Promise<void> {

@@ -148,14 +148,15 @@ class KubernetesStore implements ExecutionStore {
   }
 
   /** Asked of the cluster, for here it counts that of two replicas at least one sees the other's write. */
-  async unfinishedOf(originStep: string): Promise<readonly Execution[]> {
+  async unfinishedOf(originStep: string, limit: number): Promise<readonly Execution[]> {
     const recurrences = new Map<string, string>();
     for (const { namespace, request } of this.#cache.ofOriginStep(originStep)) {
       const recurrence = recurrenceOf(namespace, request);
       if (recurrence !== undefined) recurrences.set(recurrence, namespace);
     }
     for (const [recurrence, namespace] of recurrences) await this.#refresh(namespace, recurrence);
-    return [...this.#cache.ofOriginStep(originStep)].filter(({ status }) => !isFinal(status.state)).sort(compareAge);
+    const unfinished = [...this.#cache.ofOriginStep(originStep)].filter(({ status }) => !isFinal(status.state));
+    return unfinished.sort((a, b) => compareAge(b, a)).slice(0, limit);
   }
 
   async *unfinished(): AsyncIterable<readonly UnfinishedEntry[]> {

@@ -1,14 +1,17 @@
 import type { Logger } from 'pino';
 import { isJsonObject, type JsonObject } from '../../core/json.ts';
 import type { Clock } from '../../core/time.ts';
-import type { ClusterApi } from '../../providers/kubernetes/cluster-api.ts';
+import type { ApiAnswer, ClusterApi } from '../../providers/kubernetes/cluster-api.ts';
 import { part, text } from '../../providers/kubernetes/kubernetes-object.ts';
-import { ListWatch } from '../../providers/kubernetes/list-watch.ts';
+import type { ListWatch } from '../../providers/kubernetes/list-watch.ts';
+import { openListWatch } from './first-list.ts';
+import { incarnationOf, leasePathOf, leasesPath } from './incarnation.ts';
 import type { MonotonicMs } from './own-lease.ts';
 
 export interface MembersOptions {
   readonly api: ClusterApi;
-  readonly collection: string;
+  /** Where their Leases are. */
+  readonly namespace: string;
   /** `aftersync.dev/replicas=aftersync` */
   readonly labelSelector: string;
   readonly silenceLimitMs: number;
@@ -29,6 +32,7 @@ export interface Death {
 }
 
 interface Member {
+  readonly path: string;
   readonly uid: string;
   readonly resourceVersion: string;
   readonly durationMs: number;
@@ -39,8 +43,12 @@ interface Member {
 
 /** Slower than any clock that could be meant, for an observer must never be faster than the observed. */
 const patience = 1.1;
+/** Its process deletes it a moment after it has given it back, if that still lives. */
+const releasedMs = 1_000;
 /** Of the many that were: what is asked for once more is looked up anew. */
 const mostDead = 1_000;
+/** When a holder of whom nothing could be found out is asked for again. */
+const askAgainMs = 10_000;
 
 /**
  * The living and the dead. An incarnation lives while its Lease is there. Who has not renewed it for a whole lease, by our own
@@ -53,36 +61,27 @@ export class Members {
   readonly #dead = new Map<string, Death>();
   readonly #asked = new Set<string>();
   readonly #watch: ListWatch;
+  /** Resolves with the first list; rejects where the Leases cannot be watched. */
+  readonly ready: Promise<void>;
   #cancelTimer = () => {};
-  #isClosed = false;
 
   constructor(options: MembersOptions) {
     this.#options = options;
-    const { collection: path, labelSelector, ...rest } = options;
-    this.#watch = new ListWatch({
+    const { namespace, ...rest } = options;
+    const { watch, ready } = openListWatch({
       ...rest,
-      path,
-      labelSelector,
-      onList: (items) => this.#see(items),
-      onEvent: (type, object) => {
-        if (type === 'DELETED') this.#died(nameOf(object));
-        else this.#saw(object);
-      },
+      path: leasesPath(namespace),
+      onList: (leases, resourceVersion) => this.#see(leases, resourceVersion),
+      onEvent: (type, lease) => (type === 'DELETED' ? this.#gone(nameOf(lease), isReleased(lease)) : this.#saw(lease)),
       onGap: () => this.#seeAnew(),
     });
+    this.#watch = watch;
+    this.ready = ready;
   }
 
-  /** Resolves with the first list. */
-  get ready(): Promise<void> {
-    return this.#watch.ready;
-  }
-
-  get living(): Iterable<string> {
-    return this.#living.keys();
-  }
-
-  isLiving(name: string): boolean {
-    return this.#living.has(name);
+  /** Those that take their share. */
+  *living(): Iterable<string> {
+    for (const [name, member] of this.#living) if (!member.isReleased) yield name;
   }
 
   /** Undefined for the living, and for those of whom nothing is known: that is asked for, and told by onChange. */
@@ -93,52 +92,54 @@ export class Members {
   }
 
   close(): void {
-    this.#isClosed = true;
     this.#cancelTimer();
     this.#watch.close();
   }
 
-  #see(items: readonly JsonObject[]): void {
-    const names = new Set(items.map(nameOf));
-    for (const name of [...this.#living.keys()]) if (!names.has(name)) this.#died(name);
-    for (const item of items) this.#saw(item);
+  get #isClosed(): boolean {
+    return this.#watch.ending.aborted;
+  }
+
+  #see(leases: readonly JsonObject[], resourceVersion: string): void {
+    const names = new Set(leases.map(nameOf));
+    for (const [name, member] of [...this.#living]) {
+      // One that was seen by other means may be newer than the list.
+      const isCovered = BigInt(member.resourceVersion) <= BigInt(resourceVersion);
+      if (isCovered && !names.has(name)) this.#gone(name, member.isReleased);
+    }
+    for (const lease of leases) this.#saw(lease);
   }
 
   #saw(lease: JsonObject): void {
-    const { monotonicMs, onChange } = this.#options;
     const name = nameOf(lease);
     const metadata = part(lease, 'metadata');
-    const spec = part(lease, 'spec');
     const resourceVersion = text(metadata, 'resourceVersion');
     const before = this.#living.get(name);
-    if (before?.resourceVersion === resourceVersion) return;
+    // No name comes back: this is an event from before its end. And so may be what was read live, of the other.
+    if (this.#dead.has(name) || (before !== undefined && !isNewer(resourceVersion, before))) return;
+    const { leaseDurationSeconds } = part(lease, 'spec');
     this.#living.set(name, {
+      path: `${leasesPath(text(metadata, 'namespace'))}/${text(metadata, 'name')}`,
       uid: text(metadata, 'uid'),
       resourceVersion,
-      durationMs: Number(spec.leaseDurationSeconds ?? 0) * 1_000,
-      seenAtMs: monotonicMs(),
-      isReleased: text(spec, 'holderIdentity') === '',
+      durationMs: typeof leaseDurationSeconds === 'number' ? leaseDurationSeconds * 1_000 : 0,
+      seenAtMs: this.#options.monotonicMs(),
+      isReleased: isReleased(lease),
     });
     this.#judgeLater();
-    if (before === undefined) onChange();
+    if (before === undefined) this.#options.onChange();
   }
 
   /** What happened in the gap is not known: everybody has a whole lease from here. */
   #seeAnew(): void {
-    const seenAtMs = this.#options.monotonicMs();
-    for (const [name, member] of this.#living) this.#living.set(name, { ...member, seenAtMs });
+    for (const name of this.#living.keys()) this.#postpone(name);
     this.#judgeLater();
   }
 
-  #died(name: string): void {
-    const isReleased = this.#living.get(name)?.isReleased ?? false;
+  #gone(name: string, isReleased: boolean): void {
     this.#living.delete(name);
-    this.#bury(name, { atMs: this.#options.monotonicMs(), isReleased });
-  }
-
-  #bury(name: string, death: Death): void {
     if (this.#dead.has(name)) return;
-    this.#dead.set(name, death);
+    this.#dead.set(name, { atMs: this.#options.monotonicMs(), isReleased });
     for (const oldest of this.#dead.keys()) {
       if (this.#dead.size <= mostDead) break;
       this.#dead.delete(oldest);
@@ -146,21 +147,30 @@ export class Members {
     this.#options.onChange();
   }
 
-  /** A holder whose Lease no list has shown: it may be so new that its event is still to come. */
+  /** A holder whose Lease no list has shown: one so new that its event is still to come, one long gone, or a stranger. */
   async #ask(name: string): Promise<void> {
     if (this.#asked.has(name) || this.#isClosed) return;
+    const path = leasePathOf(name);
+    if (path === undefined) return this.#gone(name, false);
     this.#asked.add(name);
+    const { api, log, namespace, clock, onChange } = this.#options;
     try {
-      const { api, collection, monotonicMs } = this.#options;
-      const answer = await api.get(`${collection}/${encodeURIComponent(name)}`);
-      if (answer.status === 404) this.#bury(name, { atMs: monotonicMs(), isReleased: false });
-      else if (answer.status === 200 && isJsonObject(answer.body)) this.#saw(answer.body);
+      const answer = await api.get(path);
+      if (answer.status !== 404 && answer.status !== 200) throw refusalOf(api, answer, 'get');
+      if (answer.status === 404) this.#gone(name, false);
+      else if (path.startsWith(`${leasesPath(namespace)}/`)) this.#saw(answer.body as JsonObject);
+      else
+        log.warn({ holder: name }, 'an executor in another namespace works on the same executions: let only one do so');
     } catch (error) {
-      this.#options.log.warn({ err: error, lease: name }, 'whether a holder lives could not be found out');
-      const { clock } = this.#options;
-      clock.at(clock.now() + 1_000, () => this.#isClosed || this.#options.onChange());
-    } finally {
-      this.#asked.delete(name);
+      log.warn({ err: error, holder: name }, 'whether a holder lives could not be found out; asking again');
+    }
+    const isKnown = this.#dead.has(name) || this.#living.has(name);
+    if (isKnown) this.#asked.delete(name);
+    else {
+      clock.at(clock.now() + askAgainMs, () => {
+        this.#asked.delete(name);
+        if (!this.#isClosed) onChange();
+      });
     }
   }
 
@@ -169,7 +179,7 @@ export class Members {
     const { clock, monotonicMs } = this.#options;
     this.#cancelTimer();
     const dueAtMs = Math.min(...[...this.#living.values()].map(overdueAtMs));
-    if (this.#isClosed || !Number.isFinite(dueAtMs)) return;
+    if (this.#isClosed || dueAtMs === Number.POSITIVE_INFINITY) return;
     const delayMs = Math.max(0, Math.ceil(dueAtMs - monotonicMs()));
     this.#cancelTimer = clock.at(clock.now() + delayMs, () => void this.#judge());
   }
@@ -181,27 +191,23 @@ export class Members {
     this.#judgeLater();
   }
 
-  async #claim(name: string, { uid, resourceVersion, isReleased }: Member): Promise<void> {
-    const { api, collection, log, monotonicMs } = this.#options;
-    const path = `${collection}/${encodeURIComponent(name)}`;
+  async #claim(name: string, { path, uid, resourceVersion, isReleased: hasReleased }: Member): Promise<void> {
+    const { api, log } = this.#options;
     try {
       // Live, for the watch may lag behind.
       const live = await api.get(path);
-      const isThere = live.status === 200 && isJsonObject(live.body);
-      if (isThere && text(part(live.body as JsonObject, 'metadata'), 'resourceVersion') !== resourceVersion) {
-        return this.#saw(live.body as JsonObject);
-      }
-      if (!isThere && live.status !== 404) throw api.refusal(live, { act: 'get leases', grant: 'get on leases' });
+      if (live.status === 404) return this.#gone(name, hasReleased);
+      if (live.status !== 200 || !isJsonObject(live.body)) throw refusalOf(api, live, 'get');
+      if (text(part(live.body, 'metadata'), 'resourceVersion') !== resourceVersion) return this.#saw(live.body);
       const body = { preconditions: { uid, resourceVersion } };
-      const claimed = isThere ? await api.write({ method: 'DELETE', path, body }) : live;
+      const claimed = await api.write({ method: 'DELETE', path, body });
+      // Renewed at the last moment: the event tells.
       if (claimed.status === 409) return this.#postpone(name);
-      if (claimed.status !== 200 && claimed.status !== 404) {
-        throw api.refusal(claimed, { act: 'delete leases', grant: 'delete on leases' });
-      }
+      if (claimed.status !== 200 && claimed.status !== 404) throw refusalOf(api, claimed, 'delete');
       log.warn({ holder: name }, 'a replica is gone: its executions are taken over');
-      this.#living.delete(name);
-      this.#bury(name, { atMs: monotonicMs(), isReleased });
+      this.#gone(name, hasReleased);
     } catch (error) {
+      if (this.#isClosed) return;
       log.warn({ err: error, holder: name }, 'a lease that has run out could not be claimed; trying again');
       this.#postpone(name);
     }
@@ -214,11 +220,24 @@ export class Members {
   }
 }
 
-function overdueAtMs({ seenAtMs, durationMs, isReleased }: Member): number {
-  // A released one is deleted by its process a moment later, if that still lives.
-  return seenAtMs + (isReleased ? 1_000 : durationMs * patience);
+function overdueAtMs({ seenAtMs, durationMs, isReleased: hasReleased }: Member): number {
+  return seenAtMs + (hasReleased ? releasedMs : durationMs * patience);
+}
+
+/** Resource versions are numbers that grow (KEP-5504). */
+function isNewer(resourceVersion: string, than: Member): boolean {
+  return BigInt(resourceVersion) > BigInt(than.resourceVersion);
+}
+
+function isReleased(lease: JsonObject): boolean {
+  return text(part(lease, 'spec'), 'holderIdentity') === '';
 }
 
 function nameOf(lease: JsonObject): string {
-  return text(part(lease, 'metadata'), 'name');
+  const metadata = part(lease, 'metadata');
+  return incarnationOf({ namespace: text(metadata, 'namespace'), name: text(metadata, 'name') });
+}
+
+function refusalOf(api: ClusterApi, answer: ApiAnswer, verb: string): Error {
+  return api.refusal(answer, { act: `${verb} leases`, grant: `${verb} on leases.coordination.k8s.io` });
 }

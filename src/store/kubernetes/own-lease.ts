@@ -1,7 +1,8 @@
 import type { Logger } from 'pino';
-import type { JsonObject } from '../../core/json.ts';
+import { isJsonObject, type JsonObject } from '../../core/json.ts';
 import type { Clock } from '../../core/time.ts';
 import type { ApiAnswer, ClusterApi } from '../../providers/kubernetes/cluster-api.ts';
+import { part, text } from '../../providers/kubernetes/kubernetes-object.ts';
 
 /** A clock that only goes forward, at the same speed whatever people set. Milliseconds. */
 export type MonotonicMs = () => number;
@@ -21,8 +22,10 @@ export interface OwnLeaseOptions {
   readonly onLost: () => void;
 }
 
-/** So many renewals are tried while one lease lasts. */
+/** So often it is renewed while one lease lasts, and each try has as long for its answer. */
 const renewalsPerLease = 4;
+/** So often one that fails is tried again while one lease lasts. */
+const retriesPerLease = 16;
 
 /**
  * The lease of one incarnation, as long as it lasts. It lasts from before a renewal was sent, so that it never ends later for
@@ -49,7 +52,8 @@ export class OwnLease {
     const body = { apiVersion: 'coordination.k8s.io/v1', kind: 'Lease', metadata: { name, labels }, spec };
     const answer = await api.write({ method: 'POST', path: collection, body });
     if (answer.status !== 201) throw api.refusal(answer, purposeOf('create'));
-    lease.#renewed(answer, sentAtMs);
+    lease.#object = answer.body as JsonObject;
+    lease.#lastFrom(sentAtMs);
     return lease;
   }
 
@@ -60,16 +64,20 @@ export class OwnLease {
     return false;
   }
 
-  /** Ends it now and tells the others so: nothing that was open is in doubt any more. */
+  /** Ends it now and tells the others so. Only for who has nothing in flight any more: they take over without a wait. */
   async release(): Promise<void> {
     this.#isOver = true;
     this.#cancelTimer();
     await this.#renewing;
-    const { api, log } = this.#options;
+    const { log } = this.#options;
     try {
       // Empty as client-go leaves a Lease that it gives back.
-      const released = await this.#put({ holderIdentity: '' });
-      if (released.status === 200) await api.write({ method: 'DELETE', path: this.#path });
+      let released = await this.#put({ holderIdentity: '' });
+      if (released.status === 409) {
+        this.#object = await this.#read();
+        released = await this.#put({ holderIdentity: '' });
+      }
+      if (released.status === 200) await this.#delete();
     } catch (error) {
       log.warn({ err: error }, 'the lease could not be given back; the other replicas wait for its end');
     }
@@ -87,48 +95,73 @@ export class OwnLease {
   }
 
   /** Fails for who has not seen the last version: whoever claims a lease has made it fail. */
-  #put(changes: JsonObject): Promise<ApiAnswer> {
+  async #put(changes: JsonObject): Promise<ApiAnswer> {
     const spec = { ...(this.#object.spec as JsonObject), ...this.#times(), ...changes };
-    return this.#options.api.write({ method: 'PUT', path: this.#path, body: { ...this.#object, spec } });
+    const body = { ...this.#object, spec };
+    return await this.#withinLimit((signal) =>
+      this.#options.api.write({ method: 'PUT', path: this.#path, body, signal }),
+    );
   }
 
   async #read(): Promise<JsonObject> {
     const { api } = this.#options;
-    const answer = await api.get(this.#path);
-    if (answer.status !== 200) throw api.refusal(answer, purposeOf('get'));
-    return answer.body as JsonObject;
+    const answer = await this.#withinLimit((signal) => api.get(this.#path, { signal }));
+    if (answer.status !== 200 || !isJsonObject(answer.body)) throw api.refusal(answer, purposeOf('get'));
+    return answer.body;
+  }
+
+  async #delete(): Promise<void> {
+    const body = { preconditions: { uid: text(part(this.#object, 'metadata'), 'uid') } };
+    await this.#options.api.write({ method: 'DELETE', path: this.#path, body });
+  }
+
+  /** An answer that hangs must leave time for another try. */
+  async #withinLimit<T>(ask: (signal: AbortSignal) => Promise<T>): Promise<T> {
+    const { clock, durationMs } = this.#options;
+    const limit = new AbortController();
+    const onLimit = () => limit.abort(new Error('no answer in time'));
+    const cancel = clock.at(clock.now() + Math.ceil(durationMs / renewalsPerLease), onLimit);
+    try {
+      return await ask(limit.signal);
+    } finally {
+      cancel();
+    }
   }
 
   async #renew(): Promise<void> {
-    const { api, log, monotonicMs } = this.#options;
+    const { api, log, monotonicMs, durationMs } = this.#options;
     const sentAtMs = monotonicMs();
     try {
       const answer = await this.#put({});
-      if (answer.status === 200) return this.#renewed(answer, sentAtMs);
+      if (answer.status === 200) {
+        this.#object = answer.body as JsonObject;
+        // Never revived by an answer that comes after its end.
+        if (this.isAlive) this.#lastFrom(sentAtMs);
+        return;
+      }
       // Claimed: whoever takes over deletes it.
       if (answer.status === 404) return this.#end();
+      if (answer.status !== 409) throw api.refusal(answer, purposeOf('update'));
       // Nobody else writes it: a renewal of ours whose answer was lost.
-      if (answer.status === 409) this.#object = await this.#read();
-      else throw api.refusal(answer, purposeOf('update'));
+      this.#object = await this.#read();
+      this.#renewAfter(0);
     } catch (error) {
       log.warn({ err: error }, 'the lease could not be renewed; trying again');
+      this.#renewAfter(durationMs / retriesPerLease);
     }
-    this.#renewLater();
   }
 
-  #renewed(answer: ApiAnswer, sentAtMs: number): void {
-    this.#object = answer.body as JsonObject;
-    this.#aliveUntilMs = sentAtMs + this.#options.durationMs;
-    this.#renewLater();
+  #lastFrom(sentAtMs: number): void {
+    const { durationMs } = this.#options;
+    this.#aliveUntilMs = sentAtMs + durationMs;
+    this.#renewAfter(durationMs / renewalsPerLease);
   }
 
-  #renewLater(): void {
-    // Never revived by an answer that comes after its end.
-    if (this.#isOver || !this.isAlive) return;
-    const { clock, durationMs, monotonicMs } = this.#options;
+  #renewAfter(delayMs: number): void {
+    if (!this.isAlive) return;
+    const { clock, monotonicMs } = this.#options;
     const leftMs = this.#aliveUntilMs - monotonicMs();
-    const delayMs = Math.min(durationMs / renewalsPerLease, leftMs);
-    this.#cancelTimer = clock.at(clock.now() + Math.ceil(delayMs), () => {
+    this.#cancelTimer = clock.at(clock.now() + Math.ceil(Math.min(delayMs, leftMs)), () => {
       if (this.isAlive) this.#renewing = this.#renew();
     });
   }
@@ -137,6 +170,10 @@ export class OwnLease {
     if (this.#isOver) return;
     this.#isOver = true;
     this.#cancelTimer();
+    // Not released, for what was sent may still arrive; but nobody need wait to see that it has run out.
+    this.#delete().catch((error: unknown) => {
+      this.#options.log.debug({ err: error }, 'a lapsed lease could not be deleted; another replica does so');
+    });
     this.#options.onLost();
   }
 }

@@ -6,6 +6,7 @@ import { limits } from '../../core/limits.ts';
 import type { Release } from '../../core/signal.ts';
 import type { Clock, EpochMs } from '../../core/time.ts';
 import type { ClusterApi } from '../../providers/kubernetes/cluster-api.ts';
+import { incarnationOf, leasesPath } from './incarnation.ts';
 import { Members } from './members.ts';
 import { type MonotonicMs, OwnLease } from './own-lease.ts';
 import { ownerOf } from './rendezvous.ts';
@@ -35,19 +36,16 @@ export class Replicas implements Holding {
   readonly #options: Required<ReplicasOptions>;
   readonly #members: Members;
   readonly #watchers = new Set<() => void>();
-  readonly #collection: string;
   #own: { readonly name: string; readonly lease: OwnLease } | undefined;
+  #joining: Promise<void> = Promise.resolve();
   #cancelRejoin = () => {};
   #isClosed = false;
 
   private constructor(options: ReplicasOptions) {
     this.#options = { sendMs: limits.sendMs, monotonicMs: () => performance.now(), ...options };
-    const { namespace, group, ...rest } = this.#options;
-    this.#collection = `/apis/coordination.k8s.io/v1/namespaces/${namespace}/leases`;
     this.#members = new Members({
-      ...rest,
-      collection: this.#collection,
-      labelSelector: `${groupLabel}=${group}`,
+      ...this.#options,
+      labelSelector: `${groupLabel}=${options.group}`,
       onChange: () => this.#tell(),
     });
   }
@@ -77,10 +75,9 @@ export class Replicas implements Holding {
     const me = this.holder;
     if (me === undefined) return undefined;
     if (holder === me) return 0;
-    if (holder !== undefined && this.#members.isLiving(holder)) return undefined;
     const death = holder === undefined ? undefined : this.#members.deathOf(holder);
     if (holder !== undefined && death === undefined) return undefined;
-    if (ownerOf(keyText(key), [...this.#members.living, me]) !== me) return undefined;
+    if (ownerOf(keyText(key), [...this.#members.living(), me]) !== me) return undefined;
     if (death === undefined || death.isReleased || !hasOpenEffect) return 0;
     const { clock, monotonicMs, sendMs } = this.#options;
     return clock.now() + Math.max(0, Math.ceil(death.atMs + sendMs - monotonicMs()));
@@ -96,35 +93,37 @@ export class Replicas implements Holding {
   async leave(): Promise<void> {
     this.#isClosed = true;
     this.#cancelRejoin();
+    await this.#joining;
     await this.#own?.lease.release();
     this.#members.close();
   }
 
   async #join(): Promise<void> {
-    const { group, randomBytes, leaseMs, api, clock, monotonicMs, log } = this.#options;
-    const name = `${group}-${toBase32(randomBytes(10))}`;
-    const lease = await OwnLease.acquire({
-      api,
-      collection: this.#collection,
-      name,
+    const { group, namespace, randomBytes, leaseMs, log } = this.#options;
+    const lease = `${group}-${toBase32(randomBytes(10))}`;
+    const name = incarnationOf({ namespace, name: lease });
+    const own = await OwnLease.acquire({
+      ...this.#options,
+      collection: leasesPath(namespace),
+      name: lease,
       labels: { [groupLabel]: group },
       durationMs: leaseMs,
-      clock,
-      monotonicMs,
-      log,
       onLost: () => {
+        if (this.#own?.name !== name) return;
         log.error({ holder: name }, 'the lease of this process has lapsed: it drops what it was at, and joins anew');
         this.#rejoin();
       },
     });
-    this.#own = { name, lease };
+    if (this.#isClosed) return await own.release();
+    if (!own.isAlive) throw new Error('the lease had run out before the cluster answered');
+    this.#own = { name, lease: own };
     log.info({ holder: name }, 'joined the replicas');
     this.#tell();
   }
 
   #rejoin(): void {
     if (this.#isClosed) return;
-    this.#join().catch((error: unknown) => {
+    this.#joining = this.#join().catch((error: unknown) => {
       const { clock, log } = this.#options;
       log.warn({ err: error }, 'this process could not join the replicas; trying again');
       this.#cancelRejoin = clock.at(clock.now() + rejoinMs, () => this.#rejoin());

@@ -6,10 +6,10 @@ import {
   type ListFilter,
   type NewExecution,
   type Page,
+  type RetentionRule,
   type UnfinishedEntry,
   VersionConflict,
 } from '../../core/store.ts';
-import type { EpochMs } from '../../core/time.ts';
 import { fromContinueToken, type PagePosition, toContinueToken } from '../page-position.ts';
 import { type ExclusiveDatabase, openExclusively } from './exclusive-database.ts';
 import {
@@ -114,8 +114,8 @@ class SqliteStore implements ExecutionStore {
     return this.#group.read(() => found(this.#statements.lastWithIntent(originStep)));
   }
 
-  unfinishedOf(originStep: string): Promise<readonly Execution[]> {
-    return this.#group.read(() => this.#statements.unfinishedOf(originStep).map(toExecution));
+  unfinishedOf(originStep: string, limit: number): Promise<readonly Execution[]> {
+    return this.#group.read(() => this.#statements.unfinishedOf(originStep, limit).map(toExecution));
   }
 
   async *unfinished(): AsyncIterable<readonly UnfinishedEntry[]> {
@@ -133,8 +133,11 @@ class SqliteStore implements ExecutionStore {
     return this.#group.read(() => this.#statements.countUnfinished());
   }
 
-  deleteFinished(before: EpochMs, limit: number): Promise<number> {
-    return this.#group.write(() => ({ answer: this.#statements.deleteFinished(before, limit) }));
+  deleteFinished({ before, surplus }: RetentionRule, limit: number): Promise<number> {
+    return this.#group.write(() => {
+      const old = this.#statements.deleteFinished(before, limit);
+      return { answer: old + (surplus === undefined ? 0 : this.#statements.deleteSurplus(surplus, limit - old)) };
+    });
   }
 
   async close(): Promise<void> {

@@ -1,5 +1,6 @@
 import type { DatabaseSync, SQLInputValue, StatementSync } from 'node:sqlite';
 import type { ExecutionKey } from '../../core/execution.ts';
+import type { RetentionRule } from '../../core/store.ts';
 import type { EpochMs } from '../../core/time.ts';
 import type { PagePosition } from '../page-position.ts';
 import {
@@ -16,6 +17,13 @@ import type { Query } from './list-query.ts';
 const unchanging = 'row, namespace, id, version, created_at, deadline, caller, digest, request';
 const records = 'FROM executions JOIN requests USING (row)';
 const newestFirst = 'ORDER BY created_at DESC, namespace DESC, id DESC';
+
+/** Of an execution `e`: those of its recurring step that are newer, as `newer`. */
+const newer = `SELECT 1 FROM executions AS newer
+  WHERE newer.origin_step = e.origin_step
+    AND (newer.created_at, newer.namespace, newer.id) > (e.created_at, e.namespace, e.id)`;
+
+type Surplus = NonNullable<RetentionRule['surplus']>;
 
 export type Statements = ReturnType<typeof prepareStatements>;
 
@@ -39,7 +47,7 @@ export function prepareStatements(database: DatabaseSync) {
     `SELECT ${unchanging}, status ${records} WHERE origin_step = ? AND has_intent = 1 ${newestFirst} LIMIT 1`,
   );
   const unfinishedOf = database.prepare(
-    `SELECT ${unchanging}, status ${records} WHERE origin_step = ? AND is_final = 0 ORDER BY created_at, namespace, id`,
+    `SELECT ${unchanging}, status ${records} WHERE origin_step = ? AND is_final = 0 ${newestFirst} LIMIT ?`,
   );
   const unfinishedAfter = database.prepare(
     `SELECT namespace, id, created_at, deadline, wake_at, signals, has_open_effect, is_stopped
@@ -47,11 +55,18 @@ export function prepareStatements(database: DatabaseSync) {
      WHERE is_final = 0 AND (created_at, namespace, id) > (?, ?, ?) ORDER BY created_at, namespace, id LIMIT ?`,
   );
   const countUnfinished = database.prepare('SELECT count(*) AS count FROM executions WHERE is_final = 0');
+  const isLast = `(${isNewest("state = 'succeeded'")} OR ${isNewest('has_intent = 1')})`;
   const deleteFinished = database.prepare(
     `DELETE FROM executions WHERE row IN (
        SELECT row FROM executions AS e
-       WHERE is_final = 1 AND finished_at < ?
-         AND (origin_step IS NULL OR NOT (${isNewest("state = 'succeeded'")} OR ${isNewest('has_intent = 1')}))
+       WHERE is_final = 1 AND finished_at < ? AND (origin_step IS NULL OR NOT ${isLast})
+       ORDER BY finished_at LIMIT ?)`,
+  );
+  const deleteSurplus = database.prepare(
+    `DELETE FROM executions WHERE row IN (
+       SELECT row FROM executions AS e
+       WHERE is_final = 1 AND finished_at < ? AND origin_step IS NOT NULL AND NOT ${isLast}
+         AND EXISTS (${newer} AND newer.is_final = 1 LIMIT 1 OFFSET ?)
        ORDER BY finished_at LIMIT ?)`,
   );
   const deleteRow = database.prepare('DELETE FROM executions WHERE row = ?');
@@ -87,8 +102,8 @@ export function prepareStatements(database: DatabaseSync) {
       return lastWithIntent.get(originStep) as ExecutionRow | undefined;
     },
 
-    unfinishedOf(originStep: string): ExecutionRow[] {
-      return unfinishedOf.all(originStep) as unknown as ExecutionRow[];
+    unfinishedOf(originStep: string, limit: number): ExecutionRow[] {
+      return unfinishedOf.all(originStep, limit) as unknown as ExecutionRow[];
     },
 
     delete(row: number): void {
@@ -115,6 +130,11 @@ export function prepareStatements(database: DatabaseSync) {
     deleteFinished(before: EpochMs, limit: number): number {
       return Number(deleteFinished.run(before, limit).changes);
     },
+
+    /** The same of those that are not among the newest of their recurring step. */
+    deleteSurplus({ before, perStep }: Surplus, limit: number): number {
+      return Number(deleteSurplus.run(before, perStep - 1, limit).changes);
+    },
   };
 }
 
@@ -124,8 +144,5 @@ function insertInto(table: string, columns: readonly string[]): string {
 
 /** True of an execution `e` that is the newest one of its recurring step for which the condition holds. */
 function isNewest(condition: string): string {
-  return `(e.${condition} AND NOT EXISTS (
-    SELECT 1 FROM executions AS newer
-    WHERE newer.origin_step = e.origin_step AND newer.${condition}
-      AND (newer.created_at, newer.namespace, newer.id) > (e.created_at, e.namespace, e.id)))`;
+  return `(e.${condition} AND NOT EXISTS (${newer} AND newer.${condition}))`;
 }

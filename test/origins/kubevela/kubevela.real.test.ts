@@ -8,6 +8,7 @@ import { type JsonObject, throughJson } from '../../../src/core/json.ts';
 import { systemClock } from '../../../src/core/time.ts';
 import { createKubevelaOrigins } from '../../../src/origins/kubevela/kubevela.ts';
 import { OriginSource, originSignal } from '../../../src/origins/kubevela/origin-source.ts';
+import type { KubernetesClient } from '../../../src/providers/kubernetes/kubernetes-client.ts';
 import type { KubernetesObject } from '../../../src/providers/kubernetes/kubernetes-object.ts';
 import { ObjectWatches } from '../../../src/providers/kubernetes/object-watches.ts';
 import { openSqliteStore } from '../../../src/store/sqlite/sqlite-store.ts';
@@ -69,6 +70,15 @@ async function open(test: TestContext) {
     await store.close();
   });
   return { client, store, origins };
+}
+
+/** A watch that does not pause between its tries, and what it says. */
+function watching(test: TestContext, { api }: KubernetesClient) {
+  const said: string[] = [];
+  const log = pino({ level: 'info' }, { write: (line: string) => said.push(line) });
+  const watches = new ObjectWatches({ api, clock: systemClock, log, silenceLimitMs: 90_000, random: () => 0 });
+  test.after(() => watches.close());
+  return { watches, source: new OriginSource(watches), said };
 }
 
 /** The sample's times were another day. */
@@ -213,7 +223,7 @@ it('what became of an origin is seen live at once, and by the watch soon', async
 
 it('one watch serves a thousand sessions, over a restart of the API server, which answers 410', async (t) => {
   const { client } = await open(t);
-  const source = new OriginSource(client.watches);
+  const { source, watches } = watching(t, client);
   const names = Array.from({ length: 100 }, (_, index) => `many-${String(index).padStart(3, '0')}`);
   const sessions = (name: string) => Array.from({ length: 10 }, (_, index) => `session${index}`.concat(name.slice(-3)));
   await Promise.all(names.map((name) => createObject(originOf(name), application(stepsOf(sessions(name), 'pending')))));
@@ -227,7 +237,7 @@ it('one watch serves a thousand sessions, over a restart of the API server, whic
   );
   const counts = () => [...new Set(raised.values())].concat(raised.size);
   await eventually(seen(counts), (counted) => isDeepStrictEqual(counted, [1, 1_000]));
-  assert.equal(client.watches.size, 1);
+  assert.equal(watches.size, 1);
 
   await kubernetes.restartApiServer();
   const [first = ''] = names;
@@ -239,7 +249,7 @@ it('one watch serves a thousand sessions, over a restart of the API server, whic
   );
   assert.equal([...raised.values()].filter((count) => count === 1).length, 990);
   for (const release of releases) release();
-  assert.equal(client.watches.size, 0);
+  assert.equal(watches.size, 0);
 });
 
 function stepsOf(sessions: readonly string[], phase: string) {
@@ -248,18 +258,7 @@ function stepsOf(sessions: readonly string[], phase: string) {
 
 it('a WorkflowRun whose kind is not installed does not exist, without noise, and is found once it is there', async (t) => {
   const { client } = await open(t);
-  const said: string[] = [];
-  const log = pino({ level: 'info' }, { write: (line: string) => said.push(line) });
-  // Without a pause between its tries.
-  const watches = new ObjectWatches({
-    api: client.api,
-    clock: systemClock,
-    log,
-    silenceLimitMs: 90_000,
-    random: () => 0,
-  });
-  t.after(() => watches.close());
-  const source = new OriginSource(watches);
+  const { source, said } = watching(t, client);
   const run: Origin = { ...originOf('run'), kind: 'WorkflowRun' };
   let raise = () => {};
   let next = new Promise<void>((resolve) => {

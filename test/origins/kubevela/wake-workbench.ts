@@ -1,6 +1,7 @@
 import { pino } from 'pino';
 import { Registry } from 'prom-client';
 import type { Execution, Origin } from '../../../src/core/execution.ts';
+import type { Holding } from '../../../src/core/holding.ts';
 import type { JsonObject } from '../../../src/core/json.ts';
 import type { Page } from '../../../src/core/store.ts';
 import { createOriginMetrics } from '../../../src/origins/kubevela/metrics.ts';
@@ -23,8 +24,14 @@ export function waiting(...origins: readonly Origin[]): JsonObject {
   return application({ steps: origins.map(({ step, sessionID }) => ({ ...smoke, name: step, id: sessionID })) });
 }
 
+interface WakeOptions {
+  /** What the store lists, in turn. */
+  readonly pages?: readonly Page[];
+  readonly holding?: Pick<Holding, 'claim' | 'watch'>;
+}
+
 /** A wake that is begun, on a cluster in memory and a clock that stands still. */
-export function openWake({ pages = [{ items: [] }] }: { readonly pages?: readonly Page[] } = {}) {
+export function openWake({ pages = [{ items: [] }], holding }: WakeOptions = {}) {
   const clock = new ManualClock(t0);
   const access = new ClusterAccess({ clock });
   const { refusal } = ClusterApi.prototype;
@@ -56,6 +63,7 @@ export function openWake({ pages = [{ items: [] }] }: { readonly pages?: readonl
     clock,
     log,
     metrics: createOriginMetrics(registry),
+    holding,
   });
   wake.start();
 

@@ -266,6 +266,30 @@ test('after a restart it goes on for what ended shortly before', async () => {
   assert.match(bench.messages()[0] ?? '', /smoke-2/);
 });
 
+test('of several processes the one that holds it wakes, and where that is gone the one that it falls to', async () => {
+  let holder = 'other';
+  let change = () => {};
+  const bench = openWake({
+    pages: [{ items: [] }, { items: [ended()] }],
+    holding: {
+      claim: (held) => (held.holder === 'other' && holder === 'other' ? undefined : t0),
+      watch(onChange) {
+        change = onChange;
+        return () => {};
+      },
+    },
+  });
+  const heldByOther = execution(web, { state: 'succeeded', finishedAt: t0, holder: 'other' });
+  bench.become(waiting(web));
+  bench.stored(heldByOther);
+  await bench.pass(100);
+  assert.deepEqual(bench.patchedAt, []);
+  holder = 'us';
+  change();
+  await bench.pass(0);
+  assert.deepEqual(bench.patchedAt, [100]);
+});
+
 test('what is still unknown is waited for, and what nobody asks about any more is let go of', async () => {
   const bench = openWake();
   bench.stored(ended());

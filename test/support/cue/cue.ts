@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { cp, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
@@ -57,7 +57,7 @@ async function runOnPackage(
   try {
     await mkdir(join(folder, 'cue.mod'));
     await writeFile(join(folder, 'cue.mod', 'module.cue'), `module: "${MODULE}"\nlanguage: version: "v${version}"\n`);
-    await cp(velaPackages, join(folder, 'vela'), { recursive: true });
+    await symlink(velaPackages, join(folder, 'vela'));
     for (const [name, source] of Object.entries(files)) await writeFile(join(folder, name), intoPackage(source));
     for (const [path, source] of Object.entries(packages)) {
       await mkdir(join(folder, path), { recursive: true });

@@ -1,0 +1,58 @@
+import type { Kubernetes } from '../kubernetes/start-kubernetes.ts';
+import { type Change, Cluster, nameOf } from './cluster.ts';
+import type { KubernetesObject } from './objects.ts';
+
+export interface Deployment extends KubernetesObject {
+  readonly spec: { readonly replicas?: number };
+  readonly status?: { readonly observedGeneration?: number };
+}
+
+const type = { apiVersion: 'apps/v1', kind: 'Deployment' };
+
+/** Plays the part of Kubernetes' controllers: Deployments are rolled out at once, unless they are held. */
+export class DeploymentController {
+  readonly #cluster: Cluster;
+  readonly #stop = new AbortController();
+  readonly #held = new Map<string, Deployment | undefined>();
+
+  private constructor(kubernetes: Kubernetes) {
+    this.#cluster = new Cluster(kubernetes);
+  }
+
+  static async start(kubernetes: Kubernetes): Promise<DeploymentController> {
+    const controller = new DeploymentController(kubernetes);
+    await controller.#cluster.watch<Deployment>(type, (change) => controller.#see(change), controller.#stop.signal);
+    return controller;
+  }
+
+  /** From now on the Deployment of that name is left as it is. */
+  hold(name: string): void {
+    this.#held.set(name, undefined);
+  }
+
+  /** It is rolled out after all. */
+  async release(name: string): Promise<void> {
+    const deployment = this.#held.get(name);
+    this.#held.delete(name);
+    if (deployment !== undefined) await this.#rollOut(deployment);
+  }
+
+  close(): void {
+    this.#stop.abort();
+  }
+
+  #see({ object, isDeletion }: Change<Deployment>): void {
+    const { name, generation } = object.metadata;
+    if (isDeletion || object.status?.observedGeneration === generation) return;
+    if (this.#held.has(name)) this.#held.set(name, object);
+    else void this.#rollOut(object);
+  }
+
+  async #rollOut(deployment: Deployment): Promise<void> {
+    const count = deployment.spec.replicas ?? 1;
+    const counts = { replicas: count, updatedReplicas: count, readyReplicas: count, availableReplicas: count };
+    const status = { observedGeneration: deployment.metadata.generation, ...counts };
+    // Only what is of the newest generation counts, so that a conflict does not matter.
+    await this.#cluster.mergePatchStatus(nameOf({ ...deployment, ...type }), { status });
+  }
+}
