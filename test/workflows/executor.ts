@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { STAND_IN_TOKEN } from '../support/github/options.ts';
+import type { Kubernetes } from '../support/kubernetes/start-kubernetes.ts';
 import { freeLoopbackPort } from '../support/loopback-port.ts';
 import { type ServerProcess, startServerProcess } from '../support/server-process.ts';
 
@@ -12,9 +13,11 @@ const startTimeoutMs = 30_000;
 export interface Surroundings {
   readonly gitHubUrl: string;
   readonly cacheUrl: string;
-  /** Path of a kubeconfig. */
-  readonly kubeconfig: string;
+  readonly kubernetes: Kubernetes;
 }
+
+/** The text of an aftersync.yaml for a server on that port of loopback. */
+export type Configure = (port: number, surroundings: Surroundings) => string | Promise<string>;
 
 /** `aftersync serve` in a process of its own, with a store that outlives it. */
 export class Executor {
@@ -27,11 +30,11 @@ export class Executor {
     this.#folder = folder;
   }
 
-  static async start(surroundings: Surroundings): Promise<Executor> {
+  static async start(surroundings: Surroundings, configure: Configure = configuration): Promise<Executor> {
     const port = await freeLoopbackPort();
     const folder = await mkdtemp(join(tmpdir(), 'aftersync-workflows-'));
     await writeFile(join(folder, 'github-token'), STAND_IN_TOKEN);
-    await writeFile(join(folder, 'aftersync.yaml'), configuration(port, surroundings));
+    await writeFile(join(folder, 'aftersync.yaml'), await configure(port, surroundings));
     const executor = new Executor(`http://127.0.0.1:${port}`, folder);
     await executor.start();
     return executor;
@@ -64,7 +67,7 @@ export class Executor {
 }
 
 /** Proof of origin is on, as in a cluster; everything else is as short as a test wants it. */
-function configuration(port: number, { gitHubUrl, cacheUrl, kubeconfig }: Surroundings): string {
+function configuration(port: number, { gitHubUrl, cacheUrl, kubernetes }: Surroundings): string {
   return `server: { address: "127.0.0.1:${port}" }
 store: { type: sqlite, path: ./aftersync.db }
 log: { level: warn }
@@ -84,7 +87,7 @@ connections:
     allow: { namespaces: ["*"], hosts: ["www.example.com"] }
   - name: cluster
     type: kubernetes
-    kubeconfigFile: ${kubeconfig}
+    kubeconfigFile: ${kubernetes.adminKubeconfigPath}
     allow: { namespaces: ["*"] }
 `;
 }

@@ -15,7 +15,7 @@ import type { Application, StepStatus, WorkflowRun } from '../support/kubevela/o
 import { stepsOf, WorkflowEngine, type WorkflowEngineOptions } from '../support/kubevela/workflow-engine.ts';
 import { type Origin, startOrigin } from '../support/origin.ts';
 import { startVarnish } from '../support/varnish.ts';
-import { Executor } from './executor.ts';
+import { type Configure, Executor } from './executor.ts';
 
 export const examplesFolder = join(import.meta.dirname, '../../examples');
 const host = 'www.example.com';
@@ -74,7 +74,10 @@ export class WorkflowStage {
     this.#cache = parts.cache;
   }
 
-  static async set(options: Partial<WorkflowEngineOptions> = {}): Promise<WorkflowStage> {
+  static async set({
+    configure,
+    ...options
+  }: Partial<WorkflowEngineOptions> & { readonly configure?: Configure } = {}): Promise<WorkflowStage> {
     const [kubernetes, origin, gitHub] = await Promise.all([
       startKubernetes(),
       startOrigin(),
@@ -95,11 +98,7 @@ export class WorkflowStage {
     await installKubeVela(new Cluster(kubernetes));
     const controller = await DeploymentController.start(kubernetes);
     const cache = await startVarnish({ originPort: origin.port });
-    const executor = await Executor.start({
-      gitHubUrl: gitHub.url,
-      cacheUrl: cache.url,
-      kubeconfig: kubernetes.adminKubeconfigPath,
-    });
+    const executor = await Executor.start({ gitHubUrl: gitHub.url, cacheUrl: cache.url, kubernetes }, configure);
     const services = { 'http://aftersync.vela-system:8080': executor.url };
     const engine = await WorkflowEngine.start({ kubernetes, version: '1.10', services, ...options });
     return new WorkflowStage({ kubernetes, controller, gitHub, executor, engine, origin, cache });

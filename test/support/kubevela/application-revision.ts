@@ -1,7 +1,7 @@
 import { gzipSync, zstdCompressSync } from 'node:zlib';
-import { digestOf, type JsonObject } from '../../../src/core/json.ts';
+import { digestOf } from '../../../src/core/json.ts';
 import type { Cluster } from './cluster.ts';
-import type { Application, ApplicationSpec, KubernetesObject, Workflow } from './objects.ts';
+import type { Application, KubernetesObject, Workflow } from './objects.ts';
 
 /** How ApplicationRevisions are stored. The chart's default is zstd. */
 export type Compression = 'none' | 'gzip' | 'zstd';
@@ -20,18 +20,21 @@ export interface Revision {
 }
 
 const publishVersionKey = 'app.oam.dev/publishVersion';
+const appNameKey = 'app.oam.dev/name';
+const revisionHashKey = 'app.oam.dev/app-revision-hash';
 
 export function publishVersionOf({ metadata: { annotations } }: KubernetesObject): string | undefined {
   return annotations?.[publishVersionKey];
 }
 
 interface StoredRevision extends KubernetesObject {
-  readonly spec: object;
+  readonly spec: { readonly compression?: { readonly type?: string } };
 }
 
 /**
- * The revision of what the Application is now: the newest where nothing has changed, an older one that is the same, or a new
- * one. A new one takes the number after the newest, and the place of one that has it already (after a step back).
+ * The revision of what the Application is now: the newest where nothing has changed (with a publishVersion: where that has not),
+ * an older one that is the same, or a new one. A new one takes the number after the newest, and the place of one that has it
+ * already (after a step back). It is created plain, and compressed when it is looked at again.
  * Source: kubevela/kubevela: pkg/controller/core.oam.dev/v1beta1/application/revision.go
  */
 export async function reviseApplication(
@@ -43,21 +46,25 @@ export async function reviseApplication(
   const { name, namespace = 'default' } = application.metadata;
   const revisionHash = hashOf(snapshot);
   const type = { apiVersion: 'core.oam.dev/v1beta1', kind: 'ApplicationRevision' };
-  const labels = `app.oam.dev/name=${name}`;
-  const stored = await cluster.list<StoredRevision>(type, { namespace, labels });
+  const stored = await cluster.list<StoredRevision>(type, { namespace, labels: `${appNameKey}=${name}` });
+  const version = publishVersionOf(application);
   const isSame = (candidate: StoredRevision) =>
-    candidate.metadata.labels?.['app.oam.dev/app-revision-hash'] === revisionHash &&
-    publishVersionOf(candidate) === publishVersionOf(application);
+    candidate.metadata.labels?.[revisionHashKey] === revisionHash && publishVersionOf(candidate) === version;
 
   const newest = application.status?.latestRevision;
   const newestStored = stored.find(({ metadata }) => metadata.name === newest?.name);
-  if (newest !== undefined && newestStored !== undefined && isSame(newestStored)) {
-    return { revision: { revisionHash, ...newest }, isNewest: true };
+  if (newest !== undefined && newestStored !== undefined) {
+    const isPublished = version !== undefined && publishVersionOf(newestStored) === version;
+    if (isSame(newestStored) || isPublished) {
+      const isPlain = newestStored.spec.compression?.type === undefined;
+      if (isPlain && compression !== 'none') await compressRevision(cluster, { ...newestStored, ...type }, compression);
+      return { revision: { revisionHash, ...newest }, isNewest: true };
+    }
   }
   const earlier = stored.find(isSame);
   const number = earlier === undefined ? (newest?.revision ?? 0) + 1 : Number(earlier.metadata.name.split('-v').at(-1));
   const revision = { name: `${name}-v${number}`, revision: number, revisionHash };
-  if (earlier === undefined) await cluster.put(revisionObject(snapshot, revision, compression));
+  if (earlier === undefined) await cluster.put(revisionObject(snapshot, revision));
   return { revision, isNewest: false };
 }
 
@@ -65,32 +72,37 @@ function hashOf({ application: { spec }, workflow }: Snapshot): string {
   return digestOf(JSON.parse(JSON.stringify([spec, workflow?.steps ?? null]))).slice(0, 16);
 }
 
-function revisionObject({ application, workflow }: Snapshot, revision: Revision, compression: Compression) {
+function revisionObject({ application, workflow }: Snapshot, revision: Revision): KubernetesObject {
   const { status: _, ...withoutStatus } = application;
-  const content = { application: { ...withoutStatus, status: {} }, ...(workflow !== undefined && { workflow }) };
   const { name, uid, annotations, labels, namespace = 'default' } = application.metadata;
-  return {
+  const spec = {
+    application: { ...withoutStatus, status: {} },
+    ...(workflow !== undefined && { workflow }),
+    compression: {},
+  };
+  const object = {
     apiVersion: 'core.oam.dev/v1beta1',
     kind: 'ApplicationRevision',
     metadata: {
       name: revision.name,
       namespace,
       ...(annotations !== undefined && { annotations }),
-      labels: { ...labels, 'app.oam.dev/name': name, 'app.oam.dev/app-revision-hash': revision.revisionHash },
-      ownerReferences: [{ apiVersion: 'core.oam.dev/v1beta1', kind: 'Application', name, uid, controller: true }],
+      labels: { ...labels, [appNameKey]: name, [revisionHashKey]: revision.revisionHash },
+      ownerReferences: [
+        { apiVersion: 'core.oam.dev/v1beta1', kind: 'Application', name, uid: uid ?? '', controller: true },
+      ],
     },
-    spec: compression === 'none' ? { ...content, compression: {} } : compressed(content, compression),
+    spec,
   };
+  return object;
 }
 
 /** Source: kubevela/kubevela: apis/core.oam.dev/v1beta1/applicationrevision_types.go; kubevela/pkg: util/compression */
-function compressed(content: object, type: 'gzip' | 'zstd') {
+async function compressRevision(cluster: Cluster, stored: StoredRevision, type: 'gzip' | 'zstd'): Promise<void> {
+  const { compression: _, ...content } = stored.spec;
   const text = JSON.stringify(content);
   const bytes = type === 'zstd' ? zstdCompressSync(text) : gzipSync(text);
-  const empty: { readonly spec: ApplicationSpec; readonly metadata: JsonObject; readonly status: object } = {
-    metadata: { creationTimestamp: null },
-    spec: { components: [] },
-    status: {},
-  };
-  return { application: empty, compression: { type, data: bytes.toString('base64') } };
+  const application = { metadata: { creationTimestamp: null }, spec: { components: [] }, status: {} };
+  const spec = { application, compression: { type, data: bytes.toString('base64') } };
+  await cluster.replace({ ...stored, spec });
 }

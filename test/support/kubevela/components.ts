@@ -9,6 +9,8 @@ export function renderComponent({ metadata: application }: Application, revision
     'app.oam.dev/namespace': namespace,
     'app.oam.dev/component': component.name,
     'app.oam.dev/appRevision': revision,
+    'app.oam.dev/cluster': '',
+    'app.oam.dev/resourceType': 'WORKLOAD',
   };
   return objectsOf(component).map((object): KubernetesObject => {
     const { metadata } = object;

@@ -1,26 +1,27 @@
 import { isJsonObject, type Json, type JsonObject } from '../../../src/core/json.ts';
 
 /**
- * A path as CUE writes it: `a.b`, `a["b-c"]`, `a."b-c"`, `a[0]`. Throws where CUE would not take it, such as for `a-b`.
- * Source: LookupPath and ParsePath of cuelang.org/go, by way of kubevela/workflow: pkg/cue/model/value/value.go
+ * A path as CUE writes it: `a.b`, `a["b-c"]`, `a."b-c"`, `a[0]`. Undefined for what is none, such as `a-b`.
+ * Source: ParsePath of cuelang.org/go, by way of kubevela/workflow: pkg/cue/model/value/value.go
  */
-export function parsePath(path: string): readonly (string | number)[] {
-  const part = /(?:^|\.)([#_$\p{L}][\w$#]*)|(?:^|\.)("(?:[^"\\]|\\.)*")|\[("(?:[^"\\]|\\.)*")\]|\[(\d+)\]/uy;
+export function parsePath(path: string): readonly (string | number)[] | undefined {
+  const part = /(?:^|\.)([$\p{L}][\w$]*)|(?:^|\.)("(?:[^"\\]|\\.)*")|\[("(?:[^"\\]|\\.)*")\]|\[(\d+)\]/uy;
   const parts: (string | number)[] = [];
   while (part.lastIndex < path.length) {
     const match = part.exec(path);
-    if (match === null) throw new Error(`invalid path ${path}`);
+    if (match === null) return undefined;
     const [, word, quoted, inBrackets, index] = match;
     const text = quoted ?? inBrackets;
     if (index !== undefined) parts.push(Number(index));
     else parts.push(text === undefined ? (word ?? '') : (JSON.parse(text) as string));
   }
-  if (parts.length === 0) throw new Error('an empty path');
-  return parts;
+  return parts.length === 0 ? undefined : parts;
 }
 
 /** What stands at the path, undefined where there is nothing. */
-export function lookUp(value: Json | undefined, [first, ...rest]: readonly (string | number)[]): Json | undefined {
+export function lookUp(value: Json | undefined, path: readonly (string | number)[] | undefined): Json | undefined {
+  if (path === undefined) return undefined;
+  const [first, ...rest] = path;
   if (first === undefined) return value;
   if (typeof first === 'number') return Array.isArray(value) ? lookUp(value[first], rest) : undefined;
   return isJsonObject(value) && Object.hasOwn(value, first) ? lookUp(value[first], rest) : undefined;

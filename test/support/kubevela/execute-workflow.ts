@@ -344,21 +344,26 @@ class Tick {
     return inputs.reduce<JsonObject>((parameter, { from, parameterKey }) => {
       const value = this.#inputValue(from, context);
       if (value === undefined) throw new Error(`get input from [${from}]: it does not exist`);
-      return parameterKey === undefined ? parameter : (fillIn(parameter, parsePath(parameterKey), value) as JsonObject);
+      // What is no path is let pass, and feeds nothing.
+      const path = parameterKey === undefined ? undefined : parsePath(`parameter.${parameterKey}`)?.slice(1);
+      return path === undefined ? parameter : (fillIn(parameter, path, value) as JsonObject);
     }, properties);
   }
 
   /** Source: kubevela/workflow: pkg/hooks/data_passing.go */
   #handOn(step: WorkflowStep, fields: JsonObject, outcome: StepOutcome): void {
     this.#nameAgain(step, statusOf(step, '', outcome));
-    const missing: string[] = [];
+    const complaints: string[] = [];
     for (const { name, valueFrom } of step.outputs ?? []) {
-      const value = lookUp(fields, parsePath(valueFrom)) ?? lookUp(fields, parsePath(belowReturns(valueFrom)));
-      if (value === undefined) missing.push(valueFrom);
+      const older = belowReturns(valueFrom);
+      const value = lookUp(fields, parsePath(valueFrom)) ?? lookUp(fields, parsePath(older));
+      if (value === undefined) {
+        const why = `failed to lookup value: var(path=${older}) not exist`;
+        complaints.push(`failed to get output from ${valueFrom}: ${why}\n`);
+      }
       this.#instance.memory.vars[name] = value ?? null;
     }
-    if (missing.length === 0 || outcome.phase === 'skipped') return;
-    outcome.message = missing.map((path) => `failed to get output from ${path}: it does not exist\n`).join('');
+    if (complaints.length > 0 && outcome.phase !== 'skipped') outcome.message = complaints.join('');
   }
 
   async #runGroup(step: WorkflowStep, id: string, outcome: StepOutcome): Promise<StepStatus> {

@@ -36,13 +36,14 @@ export async function callHttp($params: JsonObject, services: Services): Promise
     return { statusCode: response.status, body: await response.text(), header };
   } catch (error) {
     // Not Node's words, which may hold a port of ours that changes from call to call.
-    const why = (error as Error).name === 'TimeoutError' ? 'context deadline exceeded' : 'connect: connection refused';
-    throw new Error(
-      `function call error for do (provider: http): ${method} "${url}": ${why}: ${JSON.stringify($params)}`,
-      {
-        cause: error,
-      },
-    );
+    const why =
+      (error as Error).name === 'TimeoutError'
+        ? 'context deadline exceeded (Client.Timeout exceeded while awaiting headers)'
+        : `dial tcp ${new URL(url).host}: connect: connection refused`;
+    const verb = method.slice(0, 1) + method.slice(1).toLowerCase();
+    throw new Error(`function call error for call: ${verb} "${url}": ${why} (value: ${JSON.stringify($params)})`, {
+      cause: error,
+    });
   }
 }
 

@@ -116,7 +116,13 @@ function withConditions(
 ): readonly Condition[] {
   const missing = types.filter((type) => !standing.some((condition) => condition.type === type));
   const lastTransitionTime = timestamp(clock);
-  return [...standing, ...missing.map((type) => ({ type, status: 'True', reason: 'Available', lastTransitionTime }))];
+  return [
+    ...standing,
+    ...missing.map((type) => {
+      const reason = type === 'Ready' ? 'ReconcileSuccess' : 'Available';
+      return { type, status: 'True', reason, lastTransitionTime };
+    }),
+  ];
 }
 
 function contextOf(application: Application, revision: Revision): JsonObject {

@@ -87,7 +87,10 @@ export async function evaluateCondition(
   const source = `condition: ${condition}\n${fieldsOf(scope)}`;
   const value = await kept(digestOf([version, source]), () =>
     cueExport({ version: cueVersionOf[version], files: { 'if.cue': source }, expression: 'condition' }),
-  );
+  ).catch((error: Error) => {
+    const [why = ''] = error.message.split('\n');
+    throw new Error(`invalid if value: ${why.replace(/^condition/, 'if').replace(/:$/, '')}`, { cause: error });
+  });
   if (typeof value !== 'boolean') throw new Error(`invalid if value: ${JSON.stringify(value)}`);
   return value;
 }

@@ -25,7 +25,7 @@ import type { OwnedWorkflow, OwnerTools } from './workflow-owner.ts';
  *   healthy once applied. An Application needs a workflow of its own, there is no default one.
  * - What the engine keeps beside the status (outputs, counts, suspensions) is in memory, not in a ConfigMap.
  * - It reads live where KubeVela reads a cache, so it never acts on what is out of date.
- * - An ApplicationRevision is compressed when it is created, and not only when it is changed.
+ * - An ApplicationRevision is created plain and compressed at the next reconcile, in KubeVela at its first change.
  * - Templates are evaluated before and after each call, not field by field: one must be complete while its call is unanswered.
  *   `context` lacks `spanID` and `clusterVersion`; `valueFrom` and `from` are paths, no expressions.
  * - Of the built-in steps there are apply-component, suspend, step-group, request and print-message-in-status.
