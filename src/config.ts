@@ -1,6 +1,7 @@
 import { basename, dirname, join, resolve } from 'node:path';
 import { type ConnectionList, clusterConnection } from './config/cluster-connection.ts';
-import { type CredentialPath, readConnections } from './config/connections.ts';
+import { type ConnectionSource, type CredentialPath, readConnections } from './config/connections.ts';
+import { connectionsIn } from './config/connections-folder.ts';
 import { type Environment, serviceAccountFolder, variable } from './config/environment.ts';
 import { CredentialError, fileCredential } from './config/file-credential.ts';
 import { type KubeVelaSettings, readKubeVela, type StepNames } from './config/kubevela.ts';
@@ -86,29 +87,33 @@ export async function loadConfig(sources: ConfigSources): Promise<Config> {
   const namespace = await ownNamespace(podFolder);
   const settings = source.value ?? {};
   mistakes.check(SettingsSchema, settings, '');
-  const { connections, credentialPaths } = readConnections(listOfConnections(settings), {
+  const listed = listOfConnections(settings).map((value, index) => {
+    return { value, pointer: `/connections/${index}`, folder, mistakes };
+  });
+  const found = await connectionsBeside(settings, folder, mistakes);
+  const { connections, credentialPaths } = readConnections([...listed, ...found], {
     types: connectionTypes,
-    folder,
     ownNamespace: namespace,
-    mistakes,
   });
   const tokensFile = textAt(settings, 'auth', 'tokensFile');
-  const tokens = tokensFile === undefined ? [] : [{ pointer: '/auth/tokensFile', path: resolve(folder, tokensFile) }];
+  const tokens =
+    tokensFile === undefined ? [] : [{ pointer: '/auth/tokensFile', path: resolve(folder, tokensFile), mistakes }];
   const list = { connections, types: connectionTypes, mistakes };
   const kubernetes = checkedKubernetesAuth(settings, list);
   const kubevela = checkedKubeVela(settings, steps, list);
   const store = checkedStore(settings, { folder, cwd }, list);
   const server = checkedAddress(settings, tokens.length > 0 || kubernetes !== undefined, mistakes);
   const finishedMs = checkedRetention(settings, mistakes);
-  await checkCredentials([...tokens, ...credentialPaths], mistakes);
+  await checkCredentials([...tokens, ...credentialPaths]);
+  const everyMistake = [mistakes, ...found.map((source) => source.mistakes)].flatMap((each) => each.lines());
   if (
     !fits(SettingsSchema, settings) ||
     store === undefined ||
     server === undefined ||
     finishedMs === undefined ||
-    mistakes.count > 0
+    everyMistake.length > 0
   ) {
-    throw new ConfigError(mistakes.lines());
+    throw new ConfigError(everyMistake);
   }
   const { perStep } = settings.retention ?? {};
   return {
@@ -149,6 +154,23 @@ async function ownNamespace(podFolder: string): Promise<string> {
   } catch (error) {
     if (error instanceof UnreadableFile && error.isMissing) return 'default';
     throw error;
+  }
+}
+
+/** Those of the folder that the configuration names. */
+async function connectionsBeside(
+  settings: unknown,
+  folder: string,
+  mistakes: MistakeList,
+): Promise<readonly ConnectionSource[]> {
+  const named = isJsonObject(settings) ? settings.connectionsFolder : undefined;
+  if (typeof named !== 'string' || named === '') return [];
+  try {
+    return await connectionsIn(resolve(folder, named));
+  } catch (error) {
+    if (!(error instanceof UnreadableFile)) throw error;
+    mistakes.add('/connectionsFolder', `expected a folder of connections, but ${error.message}`);
+    return [];
   }
 }
 
@@ -209,9 +231,9 @@ function checkedRetention(settings: unknown, mistakes: MistakeList): number | un
 }
 
 /** Their content is not kept: who needs it reads it then, so that a rotated secret is in use at once. */
-async function checkCredentials(paths: readonly CredentialPath[], mistakes: MistakeList): Promise<void> {
+async function checkCredentials(paths: readonly CredentialPath[]): Promise<void> {
   await Promise.all(
-    paths.map(async ({ pointer, path }) => {
+    paths.map(async ({ pointer, path, mistakes }) => {
       try {
         await fileCredential(path).read();
       } catch (error) {

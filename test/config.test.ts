@@ -263,7 +263,11 @@ describe('each mistake names file, line, column, key, what was expected and what
       `kubevela: { authorityFromInputs: [dispatch/workflows, dispatch/object/kind] }${clusters('a')}`,
       'c.yaml:1:35: kubevela.authorityFromInputs[0]: expected one of dispatch/workflow, dispatch/object/kind, dispatch/onChange/connection, dispatch/onChange/object/apiVersion, dispatch/onChange/object/kind, dispatch/onChange/object/namespace, dispatch/onChange/object/cluster, dispatch/readyWhen/connection, dispatch/readyWhen/object/apiVersion, dispatch/readyWhen/object/kind, dispatch/readyWhen/object/namespace, dispatch/readyWhen/object/cluster, found "dispatch/workflows"; did you mean dispatch/workflow?',
     ],
-    ['an unknown store', 'store: { type: etcd }', 'c.yaml:1:16: store.type: expected "sqlite" or "kubernetes", found "etcd"'],
+    [
+      'an unknown store',
+      'store: { type: etcd }',
+      'c.yaml:1:16: store.type: expected "sqlite" or "kubernetes", found "etcd"',
+    ],
     [
       'keys of the other store',
       'store: { type: kubernetes, path: a.db }',
@@ -276,10 +280,14 @@ describe('each mistake names file, line, column, key, what was expected and what
       'c.yaml:1:47: store.writesPerSecond: is only for a store of type kubernetes',
     ],
     [
-      'a lease that is too short, and one that no lease can be',
-      'store: { type: kubernetes, leaseDuration: 999ms, writesPerSecond: 0 }',
+      'a lease that is too short',
+      'store: { type: kubernetes, leaseDuration: 999ms }',
       'c.yaml:1:43: store.leaseDuration: expected a duration from 1s to 5m, such as 15s, found "999ms"',
-      'c.yaml:1:67: store.writesPerSecond: expected a whole number from 1 to 100000, found 0',
+    ],
+    [
+      'a rate of nothing',
+      'store: { type: kubernetes, writesPerSecond: 0 }',
+      'c.yaml:1:45: store.writesPerSecond: expected a whole number from 1 to 100000, found 0',
     ],
     [
       'a store in no cluster that there is',
@@ -567,9 +575,15 @@ connections:
     const defaults = { type: 'kubernetes', leaseMs: 15_000, writesPerSecond: 1_000 };
     assert.deepEqual((await loadText('store: { type: kubernetes }')).store, defaults);
     const { store, retention } = await loadText(
-      `store: { type: kubernetes, leaseDuration: 30s, writesPerSecond: 100 }\nretention: { perStep: 20 }${clusters('a')}`,
+      `store: { type: kubernetes, leaseNamespace: leases, leaseDuration: 30s, writesPerSecond: 100 }\nretention: { perStep: 20 }${clusters('a')}`,
     );
-    assert.deepEqual(store, { type: 'kubernetes', connection: 'a', leaseMs: 30_000, writesPerSecond: 100 });
+    assert.deepEqual(store, {
+      type: 'kubernetes',
+      connection: 'a',
+      leaseNamespace: 'leases',
+      leaseMs: 30_000,
+      writesPerSecond: 100,
+    });
     assert.deepEqual(retention, { finishedMs: 7 * 24 * 3_600_000, perStep: 20 });
   });
 
@@ -592,5 +606,39 @@ connections:
         /set auth\.kubernetes or auth\.tokensFile/,
       );
     }
+  });
+});
+
+describe('a folder of connections', () => {
+  const forgeIn = (more = '') => `type: forge\nauth: { tokenFile: token }\n${more}`;
+
+  test('holds one in each sub-folder with a connection.yaml, its credentials beside it', async () => {
+    await put('more/one/connection.yaml', forgeIn('allow: { namespaces: ["a"] }'));
+    await put('more/one/token', 'secret');
+    await put('more/credentials-alone/token', 'secret');
+    await put('more/..data/connection.yaml', 'not: read');
+    const { connections } = await loadText('connectionsFolder: more');
+    assert.deepEqual(
+      connections.map(({ name, place, options }) => [name, place, options.auth]),
+      [['one', join(folder, 'more/one/connection.yaml:1'), { tokenFile: join(folder, 'more/one/token') }]],
+    );
+  });
+
+  test('is checked like the file itself, and each mistake names its own file', async () => {
+    await put('wrong/github/connection.yaml', forgeIn('name: other\nbaseUrl: x'));
+    await put('wrong/github/token', 'secret');
+    await put('token', 'secret');
+    const lines = await mistakesIn(`${connection}connectionsFolder: wrong`);
+    const at = '<folder>/wrong/github/connection.yaml';
+    assert.deepEqual(lines, [
+      `${at}:3:7: name: expected github, the name of its folder, or no name at all`,
+      `${at}:3:7: name: expected a name of its own, found "github" again; the first is at c.yaml:3:11`,
+      `${at}:4:10: baseUrl: expected a string that matches ^https?://, found "x"`,
+    ]);
+  });
+
+  test('that is not there is said', async () => {
+    const [line = ''] = await mistakesIn('connectionsFolder: nowhere');
+    assert.match(line, /^c.yaml:1:20: connectionsFolder: expected a folder of connections, but .*nowhere.*\(ENOENT\)/);
   });
 });

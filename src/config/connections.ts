@@ -9,48 +9,53 @@ import { expectedOneOf } from './nearest.ts';
 import { toPointer } from './pointer.ts';
 import { CommonConnectionSchema, connectionSchema } from './settings-schema.ts';
 
-/** A credential file that the configuration names, and where it does so. */
-export interface CredentialPath {
+/** One connection as it stands in a file. */
+export interface ConnectionSource {
+  readonly value: unknown;
   readonly pointer: string;
+  /** What relative paths of credentials start from. */
+  readonly folder: string;
+  /** Of the file. */
+  readonly mistakes: MistakeList;
+}
+
+/** A credential file that the configuration names, and where it does so. */
+export interface CredentialPath extends Pick<ConnectionSource, 'pointer' | 'mistakes'> {
   readonly path: string;
 }
 
-/** Reads the list of connections. What it returns is of use only where no mistake was added. */
+/** Reads connections, wherever they stand. What it returns is of use only where no mistake was added. */
 export function readConnections(
-  list: readonly unknown[],
+  sources: readonly ConnectionSource[],
   surroundings: {
     readonly types: readonly AnyConnectionType[];
-    /** What relative paths of credentials start from. */
-    readonly folder: string;
     /** The executor's own: alone it may use a connection that names no namespaces. */
     readonly ownNamespace: string;
-    readonly mistakes: MistakeList;
   },
 ): { readonly connections: readonly ConnectionSettings[]; readonly credentialPaths: readonly CredentialPath[] } {
-  const { types, folder, ownNamespace, mistakes } = surroundings;
+  const { types, ownNamespace } = surroundings;
   const connections: ConnectionSettings[] = [];
   const credentialPaths: CredentialPath[] = [];
   const names = new FirstPlaces();
   const defaults = new FirstPlaces();
 
-  for (const [index, value] of list.entries()) {
-    const pointer = `/connections/${index}`;
+  for (const { value, pointer, folder, mistakes } of sources) {
     const type = checkedType(value, pointer, types, mistakes);
     if (!isJsonObject(value)) continue;
 
     const { name } = value;
-    const sameName = names.firstOf(name, `${pointer}/name`);
+    const sameName = names.firstOf(name, mistakes.placeText(`${pointer}/name`));
     if (typeof name === 'string' && sameName !== undefined) {
-      mistakes.add(
-        `${pointer}/name`,
-        `expected a name of its own, found "${name}" again; the first is at ${mistakes.placeText(sameName)}`,
-      );
+      mistakes.add(`${pointer}/name`, `expected a name of its own, found "${name}" again; the first is at ${sameName}`);
     }
-    const sameFamily = value.default === true && type ? defaults.firstOf(type.family, `${pointer}/default`) : undefined;
+    const sameFamily =
+      value.default === true && type
+        ? defaults.firstOf(type.family, mistakes.placeText(`${pointer}/default`))
+        : undefined;
     if (type !== undefined && sameFamily !== undefined) {
       mistakes.add(
         `${pointer}/default`,
-        `expected one default among the ${type.family} connections, found another; the first is at ${mistakes.placeText(sameFamily)}`,
+        `expected one default among the ${type.family} connections, found another; the first is at ${sameFamily}`,
       );
     }
 
@@ -60,17 +65,14 @@ export function readConnections(
       }
       if (!key.endsWith('File')) return text;
       const path = resolve(folder, text);
-      credentialPaths.push({ pointer: at, path });
+      credentialPaths.push({ pointer: at, path, mistakes });
       return path;
     });
     if (type === undefined || !isJsonObject(resolved)) continue;
-    connections.push(toSettings({ value: resolved, type, ownNamespace, place: lineText(pointer) }));
+    const place = `${mistakes.source.name}:${mistakes.source.placeOf(pointer).line}`;
+    connections.push(toSettings({ value: resolved, type, ownNamespace, place }));
   }
   return { connections, credentialPaths };
-
-  function lineText(pointer: string): string {
-    return `${mistakes.source.name}:${mistakes.source.placeOf(pointer).line}`;
-  }
 }
 
 function checkedType(

@@ -51,11 +51,11 @@ function checkDefinitions(definitions: KubeVelaSettings['definitions'], steps: S
         `expected a definition of your own, found ${JSON.stringify(type)}, which is aftersync's`,
       );
     }
-    const first = types.firstOf(type, `${at}/type`);
+    const first = types.firstOf(type, mistakes.placeText(`${at}/type`));
     if (first !== undefined) {
       mistakes.add(
         `${at}/type`,
-        `expected each type once, found ${JSON.stringify(type)} again; the first is at ${mistakes.placeText(first)}`,
+        `expected each type once, found ${JSON.stringify(type)} again; the first is at ${first}`,
       );
     }
     if (!names.includes(step)) mistakes.add(`${at}/step`, expectedOneOf(names, step));

@@ -67,6 +67,7 @@ export const SettingsSchema = section({
   }),
   log: section({ level: oneOf(logLevels) }),
   connections: Type.Array(Type.Unknown(), { errorMessage: 'a list of connections' }),
+  connectionsFolder: Type.String({ minLength: 1, maxLength: 4096, errorMessage: 'the path of a folder' }),
 });
 
 const globs = Type.Array(
