@@ -9,7 +9,7 @@ import { isLoopbackHost } from './core/listen-address.ts';
 import type { Origins } from './core/origin.ts';
 import { withDefaults } from './core/schema.ts';
 import type { ExecutionStore } from './core/store.ts';
-import { type Clock, systemClock } from './core/time.ts';
+import { type Clock, requireDurationMs, systemClock } from './core/time.ts';
 import { createEngine, type Engine } from './engine/engine.ts';
 import { loopbackHosts } from './http/allowed-hosts.ts';
 import { createApp } from './http/app.ts';
@@ -172,13 +172,28 @@ async function openStore(config: Config, tools: ProviderTools): Promise<OpenedSt
   const store = await openKubernetesStore(shared);
   try {
     const namespace = settings.leaseNamespace ?? config.namespace;
-    const replicas = await Replicas.join({ ...shared, namespace, group: 'aftersync', randomBytes });
+    const sendMs = longestSendMs(config);
+    const replicas = await Replicas.join({ ...shared, namespace, group: 'aftersync', sendMs, randomBytes });
     return { store, replicas, close: () => client.close() };
   } catch (error) {
     await store.close();
     await client.close();
     throw error;
   }
+}
+
+/** How long an answer is waited for where a connection does not say it. */
+const defaultSendMs = 20_000;
+
+/** After so long nothing that was sent can arrive any more, for its sender has given it up. */
+function longestSendMs({ connections }: Config): number {
+  const senders = connectionTypes.filter(({ options }) => 'sendTimeout' in options.properties).map(({ type }) => type);
+  const limitsMs = connections
+    .filter(({ type }) => senders.includes(type))
+    .map(({ options: { sendTimeout } }) =>
+      typeof sendTimeout === 'string' ? requireDurationMs(sendTimeout) : defaultSendMs,
+    );
+  return Math.max(0, ...limitsMs);
 }
 
 /** What proves and follows the workflow steps of the configured KubeVela. */

@@ -20,6 +20,13 @@ export async function openLocalRunner(
   session: Session,
 ): Promise<{ readonly runner: Runner } & AsyncDisposable> {
   const config = await configuration(options, session);
+  // It would take its share of what the servers of that cluster do, with what this machine has of connections and secrets.
+  if (config.store.type === 'kubernetes') {
+    throw usageError(
+      '--local works on a store of its own, and the configured one is shared by the servers of a cluster',
+      'ask one of them with --server URL, or name a configuration with a store of type sqlite with --config',
+    );
+  }
   // Results have stdout to themselves.
   const log = createLog({ log: { level: 'warn' } }, session.stderr);
   const local = await openLocal(config, { log });

@@ -4,6 +4,9 @@ export const limits = {
   outputsBytes: 64 * 1024,
   effectResultBytes: 16 * 1024,
   stepStateBytes: 16 * 1024,
+  /** Of an execution in a store in a cluster: all of it, and what is asked for. */
+  objectBytes: 256 * 1024,
+  objectRequestBytes: 128 * 1024,
   unfinishedExecutions: 200_000,
   /** Executions whose origin was not proven yet: what a stranger could make the store keep. */
   unprovenPerNamespace: 1_000,

@@ -46,6 +46,17 @@ export function toNewExecution(submission: Submission, catalogue: Catalogue, now
   };
 }
 
+/** Why one that was put into the store by other hands could not have been accepted; undefined where it could. */
+export function mistakeIn(execution: Execution, catalogue: Catalogue): string | undefined {
+  try {
+    toNewExecution({ ...execution, body: execution.request }, catalogue, execution.createdAt);
+    return undefined;
+  } catch (error) {
+    if (error instanceof Problem) return error.message;
+    throw error;
+  }
+}
+
 export function knownStep(name: string, { steps }: Catalogue): Step {
   const step = steps.get(name);
   if (step !== undefined) return step;

@@ -18,6 +18,7 @@ import { withDefaults } from '../core/schema.ts';
 import type { ConnectionUse, Items, Outcome, SendRange, Settled, Step, StepContext } from '../core/step.ts';
 import { ExecutionMissing, ExecutionTooLarge, VersionConflict } from '../core/store.ts';
 import { type Clock, type EpochMs, formatDurationMs } from '../core/time.ts';
+import { mistakeIn } from './accept.ts';
 import { type AdmissionParts, admit, type NotAdmitted, stopped } from './admission.ts';
 import { backoffMs } from './backoff.ts';
 import { runEffect } from './effects.ts';
@@ -162,6 +163,8 @@ export class Advance {
     if (step === undefined) {
       return { kind: 'failed', reason: 'StepBroken', message: `this version has no step ${execution.request.step}` };
     }
+    const mistake = this.#mistakeInRequest();
+    if (mistake !== undefined) return { kind: 'failed', reason: 'Denied', message: shortText(mistake) };
     // Only what is proven may be denied for being contested; until then it is like any other that is not.
     if (stop !== undefined && execution.status.state === 'pending' && stop.reason !== 'Denied') return stopped(stop);
     if (stop?.until !== undefined && this.now() >= stop.until) {
@@ -185,6 +188,13 @@ export class Advance {
       }
       return this.#parts.closing.aborted ? undefined : this.tryLater(error).stop;
     }
+  }
+
+  /** A store that others share is one that others write to: who may create objects there has not come through our door. */
+  #mistakeInRequest(): string | undefined {
+    const { holding, origins } = this.#parts;
+    if (holding === undefined || this.execution.status.state !== 'pending') return undefined;
+    return mistakeIn(this.execution, { ...this.#parts, areOriginsProven: origins !== undefined });
   }
 
   /** `user`: who may open no connection but those in `uses`. */

@@ -1,3 +1,4 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
 import type { Agent, Dispatcher } from 'undici';
 import { type HttpAnswer, HttpError, type HttpFetch, type HttpRequest } from '../core/connection.ts';
 import { assertAllowedAddress, guardedLookup } from './address-guard.ts';
@@ -23,7 +24,10 @@ export interface HttpClientOptions {
   readonly connectTimeoutMs?: number;
   /** Further requests to one origin wait for a free connection; the wait counts as part of their timeout. */
   readonly connectionsPerOrigin?: number;
-  /** Asked once connected, right before the first byte. False: it is not sent. Default: always true. */
+  /**
+   * Asked once connected, right before the first byte, in the asynchronous context of the request. False: it is not sent.
+   * Default: always true.
+   */
   readonly maySend?: () => boolean;
 }
 
@@ -90,7 +94,7 @@ class Exchange implements Dispatcher.DispatchHandler {
   }
 
   start(agent: Agent, { userAgent, maySend = () => true }: HttpClientOptions): void {
-    this.#maySend = maySend;
+    this.#maySend = AsyncLocalStorage.bind(maySend);
     const { method, headers = {}, body, timeoutMs, signal } = this.#request;
     try {
       const url = URL.parse(String(this.#request.url));
@@ -168,8 +172,7 @@ class Exchange implements Dispatcher.DispatchHandler {
 
   /** Some servers quote the credential that they refuse; it must not get into messages, which are stored and shown. */
   #redact(text: string): string {
-    const secret = secretIn(this.#request);
-    return secret === undefined ? text : text.replaceAll(secret, '[redacted]');
+    return secretsIn(this.#request).reduce((rest, secret) => rest.replaceAll(secret, '[redacted]'), text);
   }
 
   #fail(code: string, message: string, cause?: unknown): void {
@@ -192,11 +195,14 @@ class Exchange implements Dispatcher.DispatchHandler {
 /** A shorter credential may be a part of common words, and no provider gives one out. */
 const shortestSecret = 8;
 
-/** The credential behind the scheme: `Authorization: Bearer <it>`. */
-function secretIn({ headers = {} }: HttpRequest): string | undefined {
-  const name = Object.keys(headers).find((key) => key.toLowerCase() === 'authorization');
-  const secret = name === undefined ? undefined : headers[name]?.split(' ').at(-1);
-  return secret !== undefined && secret.length >= shortestSecret ? secret : undefined;
+const secretHeaders: readonly string[] = ['authorization', 'fastly-key', 'x-amz-security-token'];
+
+/** The credentials, where there is a scheme behind it: `Authorization: Bearer <it>`. */
+function secretsIn({ headers = {} }: HttpRequest): string[] {
+  return Object.entries(headers).flatMap(([name, value]) => {
+    const secret = secretHeaders.includes(name.toLowerCase()) ? value.split(' ').at(-1) : undefined;
+    return secret !== undefined && secret.length >= shortestSecret ? [secret] : [];
+  });
 }
 
 /** Method and place without user information and query, either of which may hold a secret. */

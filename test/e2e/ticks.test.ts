@@ -6,6 +6,7 @@ import { type TestContext, test } from 'node:test';
 import pino from 'pino';
 import { loadConfig } from '../../src/config.ts';
 import { connectionTypes, serve } from '../../src/main.ts';
+import { steps } from '../../src/steps/index.ts';
 import { STAND_IN_TOKEN, type StandInOptions } from '../support/github/options.ts';
 import { startGitHubStandIn } from '../support/github/stand-in.ts';
 import { ManualClock } from '../support/manual-clock.ts';
@@ -33,7 +34,7 @@ store: { path: ":memory:" }
 connections: [{ name: github, type: github, baseUrl: "${gitHub.url}", auth: { tokenFile: ./token } }]
 `,
   );
-  const config = await loadConfig({ path: join(folder, 'aftersync.yaml'), cwd: folder, connectionTypes, env: {} });
+  const config = await loadConfig({ path: join(folder, 'aftersync.yaml'), cwd: folder, connectionTypes, steps, env: {} });
   const server = await serve(config, { clock, log: pino({ level: 'silent' }) });
   t.after(async () => {
     await server.close();

@@ -5,6 +5,7 @@ import type { ChangeGate } from '../../src/core/change-gate.ts';
 import type { AnyConnectionType, ConnectionSettings } from '../../src/core/connection.ts';
 import type { Effect } from '../../src/core/effect.ts';
 import { type Execution, isFinal } from '../../src/core/execution.ts';
+import type { Holding } from '../../src/core/holding.ts';
 import type { Json, JsonObject } from '../../src/core/json.ts';
 import type { Origins } from '../../src/core/origin.ts';
 import type { ReadyGate } from '../../src/core/ready-gate.ts';
@@ -48,6 +49,7 @@ export interface WorkbenchOptions {
   /** Default: sees the key, and nothing else. */
   readonly changeGate?: ChangeGate;
   readonly origins?: Origins;
+  readonly holding?: Holding;
   readonly sources?: readonly SignalSource[];
   readonly connectionTypes?: readonly AnyConnectionType[];
   readonly connections?: readonly ConnectionSettings[];
@@ -70,7 +72,7 @@ const keyGate: ChangeGate = {
 /** A real engine on a real store, on a clock that the test moves. */
 export async function openWorkbench(options: WorkbenchOptions) {
   const clock = options.clock ?? new ManualClock();
-  const log = pino({ level: 'silent' });
+  const log = pino({ level: process.env.TEST_LOG ?? 'silent' });
   const registry = new Registry();
   const store = options.store ?? (await openSqliteStore({ path: ':memory:' }));
   const engine: Engine = createEngine({
@@ -79,6 +81,7 @@ export async function openWorkbench(options: WorkbenchOptions) {
     readyGate: options.readyGate ?? openGate,
     changeGate: options.changeGate ?? keyGate,
     origins: options.origins,
+    holding: options.holding,
     sources: options.sources ?? [],
     connectionTypes: options.connectionTypes ?? [],
     connections: options.connections ?? [],

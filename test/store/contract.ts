@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it, type TestContext } from 'node:test';
 import type { Execution, Origin } from '../../src/core/execution.ts';
+import { limits } from '../../src/core/limits.ts';
 import {
   ExecutionMissing,
   type ExecutionStore,
@@ -26,10 +27,14 @@ export interface OpenedStore {
 export const contractNamespaces = ['default', 'shop', 'shop-eu'] as const;
 
 /**
- * What every ExecutionStore does. `openStore` gives an empty one. An adapter's own test file runs this, and adds only
- * what is peculiar to it.
+ * What every ExecutionStore does. `openStore` gives an empty one, which takes requests of so many bytes. An adapter's own
+ * test file runs this, and adds only what is peculiar to it.
  */
-export function storeContract(name: string, openStore: () => Promise<OpenedStore>): void {
+export function storeContract(
+  name: string,
+  openStore: () => Promise<OpenedStore>,
+  requestBytes: number = limits.bodyBytes,
+): void {
   function storeTest(title: string, run: (opened: OpenedStore, test: TestContext) => Promise<void>): void {
     it(title, async (test) => {
       const opened = await openStore();
@@ -73,12 +78,12 @@ export function storeContract(name: string, openStore: () => Promise<OpenedStore
       assert.equal((await store.get({ namespace: 'shop-eu', id: 'a' }))?.caller, 'two');
     });
 
-    storeTest('keeps a request of 256 KiB and every kind of character', async ({ store }) => {
+    storeTest('keeps a large request and every kind of character', async ({ store }) => {
       const text = 'Grüße, 世界 👩‍🚀 \u0000 \u2028 " \\ ';
       const execution = newExecution('a', {
         request: {
           step: 'purge-cdn',
-          with: { urls: 'x'.repeat(256 * 1024), [text]: text, nested: [null, true, 1.5, -0.25e-7, { a: [] }] },
+          with: { urls: 'x'.repeat(requestBytes), [text]: text, nested: [null, true, 1.5, -0.25e-7, { a: [] }] },
           origin: originOf('web', text),
           timeout: '10m',
           failurePolicy: 'ignore',

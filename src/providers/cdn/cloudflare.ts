@@ -2,14 +2,14 @@ import { Type } from '@sinclair/typebox';
 import type { HttpAnswer } from '../../core/connection.ts';
 import { NotSent, Rejected } from '../../core/effect.ts';
 import { isJsonObject, type Json, type JsonObject } from '../../core/json.ts';
-import { inShort, jsonObjectOf, retryAfter } from './answer.ts';
+import type { Rate } from '../../core/token-bucket.ts';
+import { inShort, jsonObjectOf, retryAfter, saysTooMany } from './answer.ts';
 import {
   CallTooLarge,
   defineCdnProvider,
   ItemsRefused,
   type PurgeCall,
   type PurgeKind,
-  type Rate,
   type SendAnswer,
 } from './provider.ts';
 
@@ -118,7 +118,7 @@ function read(answer: HttpAnswer, call: PurgeCall, now: number): SendAnswer {
   if (envelope.success && answer.status < 300) return {};
   const message = `Cloudflare: ${messagesOf(envelope)}`;
   if ([401, 403, 404].includes(answer.status)) throw new Rejected('ConnectionFailed', message);
-  if (answer.status === 413 || saysTooMany(envelope, call)) throw new CallTooLarge(message);
+  if (answer.status === 413 || (call.items.length > 1 && saysTooMany(message))) throw new CallTooLarge(message);
   throw new ItemsRefused(message);
 }
 
@@ -133,10 +133,4 @@ function messagesOf(envelope: JsonObject): string {
       .map(({ code, message }) => `${message} (${code})`)
       .join('; ') || 'failed without saying why'
   );
-}
-
-/** The code for too many items is documented nowhere, so its words must do; a wrong guess costs a few smaller calls. */
-function saysTooMany(envelope: JsonObject, call: PurgeCall): boolean {
-  const words = /too many|too large|at most|maximum|exceed|limit(ed)? (to|of)|up to/i;
-  return call.items.length > 1 && errorsOf(envelope).some(({ message }) => words.test(String(message)));
 }

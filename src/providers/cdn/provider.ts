@@ -1,7 +1,9 @@
 import type { Static, TObject, TProperties } from '@sinclair/typebox';
 import type { ProviderTools } from '../../core/connection.ts';
+import type { ExecutionKey } from '../../core/execution.ts';
 import type { Json } from '../../core/json.ts';
 import type { EpochMs } from '../../core/time.ts';
+import type { Rate } from '../../core/token-bucket.ts';
 
 /** What can be purged, in the one vocabulary for all providers. Each is sent as exactly that kind, never as a wider one. */
 export const purgeKinds = ['urls', 'tags', 'prefixes', 'hosts', 'everything'] as const;
@@ -14,6 +16,12 @@ export interface PurgeCall {
   readonly items: readonly string[];
   /** Make stale instead of dropping. */
   readonly soft: boolean;
+}
+
+/** A call on its way out. */
+export interface SentCall extends PurgeCall {
+  /** Whose purge it is: that of the same items for the same execution is a repeat. */
+  readonly execution: ExecutionKey;
 }
 
 export interface RefusedItem {
@@ -29,12 +37,6 @@ interface KindOffer {
   /** The names of the rate limits that its calls are counted against. */
   readonly rates: readonly string[];
   readonly usdPerItem?: number;
-}
-
-/** A token bucket: full at first, then refilled evenly. */
-export interface Rate {
-  readonly capacity: number;
-  readonly perSecond: number;
 }
 
 /** Numbers that change and that vendors' pages disagree on: data, which a connection's `limits` overrides key by key. */
@@ -76,7 +78,7 @@ export interface CdnSender {
    * What is known is said: NotSent (with notBefore, for a rate limit), Rejected (no call of this connection can work),
    * CallTooLarge, ItemsRefused.
    */
-  send(call: PurgeCall): Promise<SendAnswer>;
+  send(call: SentCall): Promise<SendAnswer>;
   /** Why this provider cannot take an item that is otherwise well-formed; undefined: it can. Nothing is sent. */
   refusal?(kind: PurgeKind, item: string): string | undefined;
   /** For the plan: each place that one call goes to, without secrets. */

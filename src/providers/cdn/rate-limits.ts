@@ -1,7 +1,7 @@
 import { NotSent } from '../../core/effect.ts';
 import type { Clock, EpochMs } from '../../core/time.ts';
+import { TokenBucket } from '../../core/token-bucket.ts';
 import type { CdnLimits, CdnProvider, PurgeKind } from './provider.ts';
-import { TokenBucket } from './token-bucket.ts';
 
 /** A send may wait so long for its turn; for longer waits the execution is put to sleep. */
 const longestWaitMs = 1_000;

@@ -36,6 +36,8 @@ export class KubernetesClient {
   readonly discovery: Discovery;
   readonly watches: ObjectWatches;
   readonly impersonates: boolean;
+  /** Of its watches, and of others on the same cluster. */
+  readonly silenceLimitMs: number;
   readonly #options: KubernetesClientOptions;
   /** Of the clusters that KubeVela manages. */
   readonly #discoveries = new LruMap<string, Discovery>(mostClusters);
@@ -45,6 +47,7 @@ export class KubernetesClient {
     this.#options = options;
     this.api = api;
     this.impersonates = options.impersonates;
+    this.silenceLimitMs = silenceLimitMs;
     this.discovery = new Discovery(api, clock);
     this.watches = new ObjectWatches({ api, clock, log, silenceLimitMs, random });
   }

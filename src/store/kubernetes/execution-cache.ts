@@ -45,6 +45,10 @@ export class ExecutionCache {
     }
   }
 
+  originSteps(): Iterable<string> {
+    return this.#byOriginStep.keys();
+  }
+
   /** Keeps the newer of two. One that has its key by another UID was made after the other was deleted. */
   put(stored: StoredExecution): void {
     const text = keyText(stored.execution);

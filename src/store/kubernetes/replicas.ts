@@ -2,7 +2,6 @@ import type { Logger } from 'pino';
 import { toBase32 } from '../../core/base32.ts';
 import { keyText } from '../../core/execution.ts';
 import type { Held, Holding } from '../../core/holding.ts';
-import { limits } from '../../core/limits.ts';
 import type { Release } from '../../core/signal.ts';
 import type { Clock, EpochMs } from '../../core/time.ts';
 import type { ClusterApi } from '../../providers/kubernetes/cluster-api.ts';
@@ -18,8 +17,8 @@ export interface ReplicasOptions {
   /** What all replicas of one executor have in common. A DNS label. */
   readonly group: string;
   readonly leaseMs: number;
-  /** How long a send that was begun may still arrive after its process was last heard of. */
-  readonly sendMs?: number;
+  /** How long what was sent may still arrive after its process was last heard of. */
+  readonly sendMs: number;
   readonly silenceLimitMs: number;
   readonly clock: Clock;
   readonly log: Logger;
@@ -42,7 +41,7 @@ export class Replicas implements Holding {
   #isClosed = false;
 
   private constructor(options: ReplicasOptions) {
-    this.#options = { sendMs: limits.sendMs, monotonicMs: () => performance.now(), ...options };
+    this.#options = { monotonicMs: () => performance.now(), ...options };
     this.#members = new Members({
       ...this.#options,
       labelSelector: `${groupLabel}=${options.group}`,

@@ -1,4 +1,3 @@
-import { hash } from 'node:crypto';
 import { type Execution, type ExecutionRequest, type ExecutionStatus, initialStatus } from '../../core/execution.ts';
 import { isJsonObject, type JsonObject } from '../../core/json.ts';
 import type { NewExecution } from '../../core/store.ts';
@@ -16,10 +15,17 @@ export function collectionPath(namespace: string): string {
   return `/apis/${apiVersion}/namespaces/${namespace}/${plural}`;
 }
 
-/** What executions of one recurring step have in common, known from their creation on, so that they can be listed. */
-export const recurrenceLabel = 'aftersync.dev/recurrence';
-/** The UID of the Application or WorkflowRun would be better to have, but is known only once it is proven; see status.proof. */
 const stepLabel = 'aftersync.dev/step';
+
+/** What every status has, in case somebody has written one by hand. */
+const leastStatus: ExecutionStatus = {
+  state: 'pending',
+  message: '',
+  outputs: {},
+  attempts: 0,
+  effects: [],
+  signals: [],
+};
 
 /** What `spec` holds beside the request: all that is written once. */
 interface Identity {
@@ -40,7 +46,6 @@ export interface StoredExecution {
 
 /** The object without its status, which the API server takes in a write of its own. */
 export function toObject({ namespace, id, request, requestDigest, caller, createdAt, deadline, status }: NewExecution) {
-  const recurrence = recurrenceOf(namespace, request);
   const { originStep } = status;
   const identity: Identity = {
     requestDigest,
@@ -52,11 +57,7 @@ export function toObject({ namespace, id, request, requestDigest, caller, create
   return {
     apiVersion,
     kind,
-    metadata: {
-      name: id,
-      namespace,
-      labels: { [stepLabel]: request.step, ...(recurrence === undefined ? {} : { [recurrenceLabel]: recurrence }) },
-    },
+    metadata: { name: id, namespace, labels: { [stepLabel]: request.step } },
     spec: { ...request, ...identity },
   } as unknown as JsonObject;
 }
@@ -69,34 +70,35 @@ export function toStatusObject(status: ExecutionStatus, version: number): JsonOb
 /** Throws where the object was not made by toObject: our CRD lets nobody make such a one. */
 export function toStored(object: JsonObject): StoredExecution {
   const metadata = part(object, 'metadata');
-  const { requestDigest, caller, createdAt, deadline, originStep, ...request } = part(object, 'spec') as JsonObject &
+  const { requestDigest, caller, createdAt, deadline, originStep, ...rest } = part(object, 'spec') as JsonObject &
     Identity;
   const key = { namespace: text(metadata, 'namespace'), id: text(metadata, 'name') };
+  const request = rest as unknown as ExecutionRequest;
   // Without a status nobody has begun with it.
-  const { version, ...status } = isJsonObject(object.status)
-    ? (object.status as JsonObject & ExecutionStatus & { version: number })
-    : { ...initialStatus(createdAt, originStep), version: 1 };
+  const initial = initialStatus(createdAt, isOwn(originStep, key.namespace, request) ? originStep : undefined);
+  const { version = 1, ...status } = part(object, 'status') as Partial<ExecutionStatus> & { readonly version?: number };
   return {
     uid: text(metadata, 'uid'),
     resourceVersion: text(metadata, 'resourceVersion'),
     execution: {
       ...key,
       version,
-      request: request as unknown as ExecutionRequest,
+      request,
       requestDigest,
       caller,
       createdAt,
       deadline,
-      status: status as ExecutionStatus,
+      status: isJsonObject(object.status) ? { ...leastStatus, ...status } : initial,
     },
   };
 }
 
-/** The value of recurrenceLabel. Undefined where nothing recurs. */
-export function recurrenceOf(namespace: string, { step, origin, onChange }: ExecutionRequest): string | undefined {
-  const recurring =
+/** What the engine makes of such a request, see accept: whoever may create objects may write anything else there. */
+function isOwn(originStep: string | undefined, namespace: string, request: ExecutionRequest): boolean {
+  const { step, origin, onChange } = request;
+  const own =
     origin === undefined
-      ? onChange?.scope && ['api', namespace, step, onChange.scope]
-      : [origin.kind, origin.namespace, origin.name, origin.step];
-  return recurring && hash('sha256', JSON.stringify(recurring), 'hex').slice(0, 40);
+      ? `api/${namespace}/${step}/${onChange?.scope}`
+      : `${origin.kind}/${origin.namespace}/${origin.name}/${origin.step}`;
+  return originStep === own;
 }

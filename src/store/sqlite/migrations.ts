@@ -59,6 +59,10 @@ const migrations: readonly string[] = [
   CREATE INDEX executions_unfinished_of ON executions (origin_step, created_at, namespace, id)
     WHERE is_final = 0 AND origin_step IS NOT NULL;
   `,
+  `
+  CREATE INDEX executions_ended_of ON executions (origin_step, created_at, namespace, id)
+    WHERE is_final = 1 AND origin_step IS NOT NULL;
+  `,
 ];
 
 /** The file was written by a newer release, whose changes this one cannot know. */

@@ -51,8 +51,13 @@ const stream =
   };
 
 /** A watch of one collection at a server that answers as the test says. */
-async function open(test: TestContext, ...replies: readonly Reply[]) {
+function open(test: TestContext, ...replies: readonly Reply[]) {
+  return openAt(path, test, replies);
+}
+
+async function openAt(path: string, test: TestContext, replies: readonly Reply[]) {
   const requests: URL[] = [];
+  const said: string[] = [];
   const server = createServer((request, response) => {
     requests.push(new URL(request.url ?? '', 'http://localhost'));
     (replies[requests.length - 1] ?? replies.at(-1))?.(response);
@@ -72,7 +77,7 @@ async function open(test: TestContext, ...replies: readonly Reply[]) {
     path,
     silenceLimitMs,
     clock,
-    log: pino({ level: 'silent' }),
+    log: pino({ level: 'warn' }, { write: (line: string) => said.push(line) }),
     random: () => 0.5,
   };
   let watch: CollectionWatch | undefined;
@@ -96,6 +101,7 @@ async function open(test: TestContext, ...replies: readonly Reply[]) {
     isUnused: () => watch?.isUnused,
     clock,
     requests,
+    said,
     shows,
     queries: () => requests.map(({ searchParams }) => searchParams.get('resourceVersion') ?? 'list'),
     until: (wanted: string, name = 'a') =>
@@ -208,4 +214,63 @@ it('what is nobody’s any more is forgotten', async (t) => {
   await bench.until('5');
   release();
   assert.deepEqual([bench.shows(), bench.isUnused()], ['unknown', true]);
+});
+
+it('across namespaces an object is known by its namespace too', async (t) => {
+  const inNamespace = (namespace: string, version: string) => {
+    const { metadata } = object(version, 'web');
+    return { metadata: { ...metadata, namespace } };
+  };
+  const bench = await openAt('/apis/apps/v1/deployments', t, [
+    text(listOf('5', inNamespace('shop', '4'), inNamespace('other', '5'))),
+    // The watch and the read come in either order.
+    ...Array.from({ length: 2 }, () => (response: ServerResponse) => {
+      const { url = '' } = response.req;
+      if (url.includes('watch=1')) return stream(line('MODIFIED', inNamespace('other', '6')))(response);
+      response.writeHead(200).end(JSON.stringify(inNamespace('late', '7')));
+    }),
+  ]);
+  bench.subscribe('shop/web');
+  bench.subscribe('other/web');
+  await bench.until('6', 'other/web');
+  assert.equal(bench.shows('shop/web'), '4');
+  bench.subscribe('late/web');
+  await bench.until('7', 'late/web');
+  const read = bench.requests.find(({ pathname }) => pathname.includes('/late/'));
+  assert.equal(read?.pathname, '/apis/apps/v1/namespaces/late/deployments/web');
+});
+
+it('what lasts is not told again and again, and its end is news for all', async (t) => {
+  const gone = Array.from({ length: 8 }, () => text('404 page not found', 404));
+  const bench = await open(t, ...gone, text(listOf('5', object('5'))), stream());
+  let raised = 0;
+  bench.subscribe('a', () => {
+    raised += 1;
+  });
+  await soon(
+    () => {
+      bench.clock.advance(100);
+      return bench.shows();
+    },
+    (shown) => shown === '5',
+  );
+  assert.deepEqual([raised, bench.said.length], [2, 5]);
+});
+
+it('where a watch that stood is refused, it begins with a list again', async (t) => {
+  const refused = Array.from({ length: 6 }, () => text('{}', 403));
+  const bench = await open(t, text(listOf('5', object('5'))), ...refused, text(listOf('5', object('5'))), stream());
+  let raised = 0;
+  bench.subscribe('a', () => {
+    raised += 1;
+  });
+  await soon(
+    () => {
+      bench.clock.advance(100);
+      return [bench.requests.length, bench.shows()];
+    },
+    ([count, shown]) => count === 9 && shown === '5',
+  );
+  // By the first list, the refusal and the second list.
+  assert.deepEqual([raised, bench.queries().slice(-3)], [3, ['list', 'list', '5']]);
 });

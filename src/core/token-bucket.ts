@@ -1,8 +1,13 @@
-import type { EpochMs } from '../../core/time.ts';
-import type { Rate } from './provider.ts';
+import type { EpochMs } from './time.ts';
+
+/** A token bucket: full at first, then refilled evenly. */
+export interface Rate {
+  readonly capacity: number;
+  readonly perSecond: number;
+}
 
 /**
- * A provider's rate limit as we count it. Full at first and refilled evenly; it may be overdrawn by those who then wait
+ * A server's rate limit as we count it. Full at first and refilled evenly; it may be overdrawn by those who then wait
  * as long as waitMs told them, so that waiters queue up instead of waking together.
  */
 export class TokenBucket {
@@ -31,7 +36,7 @@ export class TokenBucket {
     this.#tokens -= tokens;
   }
 
-  /** The provider counts otherwise and wants nothing before `time`; then there is enough for one call of that size. */
+  /** The server counts otherwise and wants nothing before `time`; then there is enough for one call of that size. */
   emptyUntil(time: EpochMs, tokens: number): void {
     this.#tokens = Math.min(tokens, this.#rate.capacity);
     this.#closedUntil = Math.max(time, this.#closedUntil);

@@ -1,0 +1,419 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { NotSent } from '../../src/core/effect.ts';
+import type { Execution, ExecutionStatus } from '../../src/core/execution.ts';
+import { type Held, type Holding, sendingAs } from '../../src/core/holding.ts';
+import type { JsonObject } from '../../src/core/json.ts';
+import { ExecutionMissing, type ExecutionStore, ExecutionTooLarge } from '../../src/core/store.ts';
+import type { EpochMs } from '../../src/core/time.ts';
+import { openSqliteStore } from '../../src/store/sqlite/sqlite-store.ts';
+import { effectStep, openWorkbench, toyStep } from './workbench.ts';
+
+const someday = 9_999_999_999_999;
+const key = { namespace: 'default', id: 'one' };
+
+/** A process that holds what the test says. */
+class ScriptedHolding implements Holding {
+  holder: string | undefined;
+  readonly dead = new Set<string>();
+  readonly #watchers = new Set<() => void>();
+  /** Of what is not its own: since when it is, if so. */
+  claims: (held: Held) => EpochMs | undefined = ({ holder }) => (holder === undefined ? 0 : undefined);
+
+  constructor(holder: string | undefined) {
+    this.holder = holder;
+  }
+
+  isAlive(holder: string): boolean {
+    return this.holder === holder && !this.dead.has(holder);
+  }
+
+  claim(held: Held): EpochMs | undefined {
+    if (this.holder === undefined) return undefined;
+    return held.holder === this.holder ? 0 : this.claims(held);
+  }
+
+  watch(onChange: () => void): () => void {
+    this.#watchers.add(onChange);
+    return () => this.#watchers.delete(onChange);
+  }
+
+  change(): void {
+    for (const watcher of this.#watchers) watcher();
+  }
+}
+
+async function standing(store: ExecutionStore): Promise<Execution> {
+  const execution = await store.get(key);
+  assert.ok(execution);
+  return execution;
+}
+
+/** As another process would write it. */
+async function overwrite(store: ExecutionStore, change: (status: ExecutionStatus) => ExecutionStatus): Promise<void> {
+  const execution = await standing(store);
+  await store.update(execution, execution.version, change(execution.status));
+}
+
+test('what is not its own to advance is recorded and answered, and not advanced', async (t) => {
+  const holding = new ScriptedHolding('a');
+  holding.claims = () => undefined;
+  const bench = await openWorkbench({ steps: [toyStep(async () => ({ kind: 'succeeded', outputs: {} }))], holding });
+  t.after(bench.close);
+  assert.equal((await bench.submit('one')).created, true);
+  bench.clock.advance(60_000);
+  await bench.settled();
+  assert.equal((await standing(bench.store)).status.state, 'pending');
+
+  holding.claims = () => 0;
+  holding.change();
+  await bench.settled();
+  // What is overdue is spread a little.
+  bench.clock.advance(1_000);
+  assert.equal((await bench.ended('one')).status.holder, 'a');
+});
+
+test('one that was recorded by another process is advanced by whose it is', async (t) => {
+  const store = await openSqliteStore({ path: ':memory:' });
+  const [mine, theirs] = [new ScriptedHolding('a'), new ScriptedHolding('b')];
+  mine.claims = () => undefined;
+  const step = toyStep(async () => ({ kind: 'succeeded', outputs: {} }));
+  const first = await openWorkbench({ steps: [step], holding: mine, store });
+  const second = await openWorkbench({ steps: [step], holding: theirs, store });
+  t.after(async () => {
+    await second.engine.close();
+    await first.close();
+  });
+  await first.submit('one');
+  assert.equal((await second.ended('one')).status.holder, 'b');
+});
+
+test('a time to come is waited for', async (t) => {
+  const holding = new ScriptedHolding('a');
+  const bench = await openWorkbench({ steps: [toyStep(async () => ({ kind: 'succeeded', outputs: {} }))], holding });
+  t.after(bench.close);
+  const since = bench.clock.now() + 120_000;
+  holding.claims = () => since;
+  await bench.submit('one');
+  bench.clock.advance(119_999);
+  await bench.settled();
+  assert.equal((await standing(bench.store)).status.state, 'pending');
+  bench.clock.advance(1);
+  await bench.ended('one');
+});
+
+test('a stop that another process stores wakes the holder', async (t) => {
+  const holding = new ScriptedHolding('a');
+  const step = toyStep(async ({ stop }) =>
+    stop === undefined
+      ? { kind: 'waiting', message: 'for a long time', until: someday }
+      : { kind: 'failed', reason: stop.reason, message: stop.message },
+  );
+  const bench = await openWorkbench({ steps: [step], holding });
+  t.after(bench.close);
+  await bench.submit('one');
+  await bench.until('one', ({ status }) => status.message === 'for a long time');
+  const stop = { reason: 'Cancelled', at: bench.clock.now(), message: 'by another replica' } as const;
+  await overwrite(bench.store, (status) => ({ ...status, stop }));
+  assert.equal((await bench.ended('one')).status.message, 'by another replica');
+});
+
+test('one that another process has begun with since it was read is lost to this one before it sends', async (t) => {
+  const sent: string[] = [];
+  const holding = new ScriptedHolding('a');
+  const step = effectStep(() => ({
+    repeat: 'find',
+    request: {},
+    async prepare() {
+      await overwrite(bench.store, (status) => ({ ...status, state: 'running', holder: 'b' }));
+      return null;
+    },
+    async send() {
+      sent.push('a');
+      return {};
+    },
+  }));
+  const bench = await openWorkbench({ steps: [step], holding });
+  t.after(bench.close);
+  await bench.submit('one');
+  await bench.until('one', ({ status }) => status.holder === 'b');
+  await bench.settled();
+  assert.deepEqual(sent, []);
+  assert.equal((await standing(bench.store)).status.holder, 'b');
+});
+
+test('the last write of one who died, which comes after the look of who takes over, is not written over', async (t) => {
+  const sent: string[] = [];
+  let looks = 0;
+  const holding = new ScriptedHolding('b');
+  holding.claims = () => 0;
+  const late = {
+    name: 'write',
+    repeat: 'find',
+    request: {},
+    intentAt: 1,
+  } as const;
+  const step = effectStep(() => ({
+    repeat: 'find',
+    request: {},
+    async prepare() {
+      // The intent of the dead one lands only now, in its own name.
+      await overwrite(bench.store, (status) => ({ ...status, holder: 'a', effects: [late] }));
+      return null;
+    },
+    async send() {
+      sent.push('b');
+      return {};
+    },
+    async find() {
+      looks += 1;
+      return { found: true };
+    },
+  }));
+  const bench = await openWorkbench({ steps: [step], holding, store: await storeWithHolder('a') });
+  t.after(bench.close);
+  bench.clock.advance(1_000);
+  const { status } = await bench.ended('one');
+  assert.deepEqual([sent, looks, status.outputs, status.holder], [[], 1, { found: true }, 'b']);
+});
+
+test('what was begun in the name of a lapsed lease is dropped, and sends nothing', async (t) => {
+  const sent: (string | undefined)[] = [];
+  const holding = new ScriptedHolding('a');
+  const step = effectStep(() => ({
+    repeat: 'find',
+    request: {},
+    async send() {
+      sent.push(sendingAs.getStore());
+      return {};
+    },
+    find: async () => 'absent' as const,
+  }));
+  const store = await openSqliteStore({ path: ':memory:' });
+  const update = store.update.bind(store);
+  store.update = async (...args) => {
+    const stored = await update(...args);
+    // The lease lapses between the commit of the intent and the send.
+    if (args[2].effects.length > 0 && args[2].holder === 'a') holding.dead.add('a');
+    return stored;
+  };
+  const bench = await openWorkbench({ steps: [step], holding, store });
+  t.after(bench.close);
+  await bench.submit('one');
+  await bench.until('one', ({ status }) => status.effects.length > 0);
+  holding.holder = undefined;
+  await bench.settled();
+  assert.deepEqual(sent, []);
+  assert.equal((await standing(store)).status.state, 'running');
+
+  holding.holder = 'a2';
+  holding.claims = () => 0;
+  holding.change();
+  const { status } = await bench.ended('one');
+  assert.deepEqual([sent, status.holder], [['a2'], 'a2']);
+});
+
+test('a send goes in the name of its intent, however late it comes to its first byte', async (t) => {
+  const names: (string | undefined)[] = [];
+  const holding = new ScriptedHolding('a');
+  const step = effectStep(() => ({
+    repeat: 'find',
+    request: {},
+    async send() {
+      await bench.settled();
+      holding.holder = 'a2';
+      holding.dead.add('a');
+      names.push(sendingAs.getStore());
+      throw new NotSent('not sent: the lease of this process has lapsed');
+    },
+    find: async () => 'unknown' as const,
+    graceMs: 60_000,
+  }));
+  const bench = await openWorkbench({ steps: [step], holding });
+  t.after(bench.close);
+  await bench.submit('one');
+  await bench.settled();
+  await bench.settled();
+  assert.deepEqual(names, ['a']);
+  const { effects, holder } = (await standing(bench.store)).status;
+  // That it was not sent is known to the old name alone, and nothing is written in that any more.
+  assert.deepEqual([effects[0]?.notSentAt, holder], [undefined, 'a']);
+});
+
+test('one whose record was deleted is stopped, undone, and ends in memory', async (t) => {
+  const undone: unknown[] = [];
+  const holding = new ScriptedHolding('a');
+  const step = toyStep(async (context) => {
+    const run = await context.effect('run', { repeat: 'safe', request: {}, send: async () => ({ runId: 7 }) });
+    if ('stop' in run) return run.stop;
+    if (context.stop === undefined) return { kind: 'waiting', message: 'the run is going', until: someday };
+    const undo = await context.effect('undo', {
+      repeat: 'safe',
+      request: {},
+      async send() {
+        undone.push(context.stop?.message);
+        return {};
+      },
+    });
+    return 'stop' in undo ? undo.stop : { kind: 'failed', reason: context.stop.reason, message: 'undone' };
+  });
+  const bench = await openWorkbench({ steps: [step], holding });
+  t.after(bench.close);
+  await bench.submit('one');
+  const going = await bench.until('one', ({ status }) => status.message === 'the run is going');
+  await bench.store.delete(key, going.version);
+  for (let i = 0; i < 5; i++) await bench.settled();
+  assert.deepEqual(undone, ['its record was deleted']);
+  assert.equal(await bench.store.get(key), undefined);
+
+  // The id is free, also while the other was on its way to its end.
+  await bench.submit('one');
+  await bench.until('one', ({ status }) => status.message === 'the run is going');
+});
+
+test('one whose record is deleted between its intent and its result is undone as well', async (t) => {
+  const calls: string[] = [];
+  const step = toyStep(async (context) => {
+    const run = await context.effect('run', {
+      repeat: 'safe',
+      request: {},
+      async send() {
+        calls.push('run');
+        const { version } = await standing(bench.store);
+        await bench.store.delete(key, version);
+        return {};
+      },
+    });
+    if ('stop' in run) return run.stop;
+    if (context.stop === undefined) return { kind: 'waiting', message: 'the run is going', until: someday };
+    calls.push('undo');
+    return { kind: 'failed', reason: context.stop.reason, message: 'undone' };
+  });
+  const bench = await openWorkbench({ steps: [step], holding: new ScriptedHolding('a') });
+  t.after(bench.close);
+  await bench.submit('one');
+  for (let i = 0; i < 5; i++) await bench.settled();
+  assert.deepEqual(calls, ['run', 'undo']);
+});
+
+test('one that was deleted before it sent anything is just gone', async (t) => {
+  const holding = new ScriptedHolding('a');
+  const bench = await openWorkbench({
+    steps: [toyStep(async () => ({ kind: 'waiting', message: 'w', until: someday }))],
+    holding,
+  });
+  t.after(bench.close);
+  await bench.submit('one');
+  const waiting = await bench.until('one', ({ status }) => status.message === 'w');
+  await bench.store.delete(key, waiting.version);
+  await bench.settled();
+  await assert.rejects(bench.engine.cancel(key, 'tester'), /there is no execution/);
+  await bench.submit('one');
+  await bench.until('one', ({ status }) => status.message === 'w');
+});
+
+test('what was put into a shared store past the API is held to the same checks', async (t) => {
+  const advanced: JsonObject[] = [];
+  const step = toyStep(
+    async (_context, params) => {
+      advanced.push(params);
+      return { kind: 'succeeded', outputs: {} };
+    },
+    { check: () => [{ path: '/tags', message: 'expected a list' }] },
+  );
+  const store = await storeWithHolder(undefined);
+  const bench = await openWorkbench({ steps: [step], holding: new ScriptedHolding('a'), store });
+  t.after(bench.close);
+  bench.clock.advance(1_000);
+  const { status } = await bench.ended('one');
+  assert.deepEqual([status.reason, status.message, advanced], ['Denied', '/with/tags expected a list', []]);
+});
+
+test('a status that its store does not take ends the execution, and says which limit it was', async (t) => {
+  const step = toyStep(async () => ({ kind: 'succeeded', outputs: { all: 'x'.repeat(5_000) } }));
+  const bench = await openWorkbench({ steps: [step], store: await storeOf(4_000) });
+  t.after(bench.close);
+  await bench.submit('one');
+  const { status } = await bench.ended('one');
+  assert.deepEqual([status.state, status.reason, status.message], ['failed', 'TooLarge', 'at most 4000 bytes']);
+});
+
+test('an intent that its store does not take is not sent', async (t) => {
+  const sent: string[] = [];
+  const step = effectStep(() => ({
+    repeat: 'safe',
+    request: { all: 'x'.repeat(5_000) },
+    async send() {
+      sent.push('it');
+      return {};
+    },
+  }));
+  const bench = await openWorkbench({ steps: [step], store: await storeOf(4_000) });
+  t.after(bench.close);
+  await bench.submit('one');
+  assert.deepEqual([(await bench.ended('one')).status.reason, sent], ['TooLarge', []]);
+});
+
+test('a request that its store does not take is refused with the limit', async (t) => {
+  const bench = await openWorkbench({
+    steps: [toyStep(async () => ({ kind: 'succeeded', outputs: {} }))],
+    store: await storeOf(10),
+  });
+  t.after(bench.close);
+  await assert.rejects(bench.submit('one'), { code: 'body-too-large', message: 'at most 10 bytes' });
+});
+
+test('who deletes a record that another process is about to write makes that one drop it', async (t) => {
+  const holding = new ScriptedHolding('a');
+  const store = await openSqliteStore({ path: ':memory:' });
+  const update = store.update.bind(store);
+  let refusals = 0;
+  store.update = async (target, ...rest) => {
+    if (refusals++ > 0) return update(target, ...rest);
+    await store.delete(target, 1);
+    throw new ExecutionMissing(target);
+  };
+  const bench = await openWorkbench({
+    steps: [toyStep(async () => ({ kind: 'waiting', message: 'w', until: someday }))],
+    holding,
+    store,
+  });
+  t.after(bench.close);
+  await bench.submit('one');
+  await bench.settled();
+  assert.equal(await store.get(key), undefined);
+});
+
+/** With one that the process of that name has begun with; undefined: nobody has. */
+async function storeWithHolder(holder: string | undefined): Promise<ExecutionStore> {
+  const store = await openSqliteStore({ path: ':memory:' });
+  const other = new ScriptedHolding(holder ?? 'nobody');
+  other.claims = () => (holder === undefined ? undefined : 0);
+  const bench = await openWorkbench({
+    steps: [toyStep(async () => ({ kind: 'waiting', message: 'begun', until: 1 }))],
+    holding: other,
+    store,
+  });
+  await bench.submit('one');
+  if (holder !== undefined) await bench.until('one', ({ status }) => status.message === 'begun');
+  await bench.engine.close();
+  return store;
+}
+
+/** Takes so many bytes of status, and of a request as many. */
+async function storeOf(mostBytes: number): Promise<ExecutionStore> {
+  const store = await openSqliteStore({ path: ':memory:' });
+  const [create, update] = [store.create.bind(store), store.update.bind(store)];
+  const assertFits = (value: unknown) => {
+    if (JSON.stringify(value).length > mostBytes) throw new ExecutionTooLarge(`at most ${mostBytes} bytes`);
+  };
+  store.create = async (execution) => {
+    assertFits(execution.request);
+    return await create(execution);
+  };
+  store.update = async (target, version, status) => {
+    assertFits(status);
+    return await update(target, version, status);
+  };
+  return store;
+}
