@@ -268,6 +268,14 @@ it('no error tells a header, user information or a query', async () => {
   }
 });
 
+for (const name of ['Fastly-Key', 'X-Amz-Security-Token']) {
+  it(`an answer that quotes the credential in ${name} comes without it`, async () => {
+    const url = await http(({ headers }, response) => void response.end(`no ${headers[name.toLowerCase()]}`));
+    const answer = await client.fetch({ method: 'GET', url, headers: { [name]: 's3cret-t0ken' }, timeoutMs: 5_000 });
+    assert.equal(answer.text, 'no [redacted]');
+  });
+}
+
 it('an answer that quotes the credential comes without it, in headers and body', async () => {
   const url = await http(({ headers }, response) => {
     response

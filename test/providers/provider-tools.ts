@@ -6,7 +6,7 @@ export interface ToolsOptions {
   readonly fetch: HttpFetch;
   readonly clock?: Clock;
   /** Contents by path. */
-  readonly credentials?: Readonly<Record<string, string>>;
+  readonly credentials?: Readonly<Record<string, string | undefined>>;
 }
 
 /** What a provider gets from outside, with credentials that need no file. */

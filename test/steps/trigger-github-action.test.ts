@@ -89,7 +89,7 @@ describe('trigger-github-action', () => {
       outputs: { runId: run?.id, runUrl: page, status: 'completed', conclusion: 'success' },
     });
     assert.equal(bench.standIn.dispatches(), 1);
-    assert.deepEqual(execution.messages, [`GitHub has queued the run: ${page}`, `the run is in progress: ${page}`]);
+    assert.deepEqual(execution.messages, [`the run is queued or in progress: ${page}`]);
   });
 
   it('is done once the run is there with waitFor: dispatched', async (t) => {
@@ -663,11 +663,11 @@ describe('the end of a run', () => {
 
 describe('while a run goes on', () => {
   for (const [status, words] of [
-    ['requested', /^GitHub has queued the run: http/],
-    ['queued', /^GitHub has queued the run: http/],
+    ['requested', /^the run is queued or in progress: http/],
+    ['queued', /^the run is queued or in progress: http/],
     ['pending', /^the run waits for others of its concurrency group: http/],
     ['waiting', /^the run waits for an approval or a wait timer of its environment: http/],
-    ['in_progress', /^the run is in progress: http/],
+    ['in_progress', /^the run is queued or in progress: http/],
     ['some_new_status', /^the run is some_new_status: http/],
   ] as const) {
     it(`${status} is told, with its page, and its id is an output already`, async (t) => {

@@ -14,6 +14,9 @@ export interface ServerProgram {
   /** Resolves to true once the server answers. May throw while it does not. */
   readonly isReady: () => Promise<boolean>;
   readonly startTimeoutMs: number;
+  readonly environment?: Readonly<Record<string, string>>;
+  /** Told of each line that it writes. */
+  readonly onLine?: (line: string) => void;
 }
 
 /** A server running as a child process. */
@@ -31,10 +34,11 @@ export interface ServerProcess {
 
 /** Starts a server and waits until it is ready. Throws with the end of its log where it ends or hangs before that. */
 export async function startServerProcess(program: ServerProgram): Promise<ServerProcess> {
-  const { command, commandLine, install } = program;
+  const { command, commandLine, install, environment, onLine } = program;
   // A process group of its own: servers with workers (nginx) would otherwise leave them behind when killed.
-  const child = spawn(command, commandLine, { stdio: ['ignore', 'pipe', 'pipe'], detached: true });
-  const log = lastLines(child);
+  const env = { ...process.env, ...environment };
+  const child = spawn(command, commandLine, { stdio: ['ignore', 'pipe', 'pipe'], detached: true, env });
+  const log = lastLines(child, onLine);
   const ended = once(child, 'close');
   // Nobody awaits the end of a server that is never stopped; a failure to start is awaited below.
   ended.catch(() => undefined);
@@ -92,11 +96,12 @@ async function untilReady(isReady: () => Promise<boolean>, signal: AbortSignal):
 }
 
 /** The last lines of what the child writes, kept up to date. */
-function lastLines(child: ChildProcess): readonly string[] {
+function lastLines(child: ChildProcess, onLine: ServerProgram['onLine']): readonly string[] {
   const lines: string[] = [];
   for (const stream of [child.stdout, child.stderr]) {
     if (!stream) continue;
     createInterface(stream).on('line', (line) => {
+      onLine?.(line);
       lines.push(line);
       if (lines.length > KEPT_LOG_LINES) lines.shift();
     });

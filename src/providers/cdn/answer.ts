@@ -28,6 +28,11 @@ export function retryAfter(answer: HttpAnswer, now: EpochMs): EpochMs | undefine
   return Number.isNaN(time) ? undefined : Math.max(now, time);
 }
 
+/** Codes for too many items are documented nowhere, so the words must do; a wrong guess costs a few smaller calls. */
+export function saysTooMany(message: string): boolean {
+  return /too many|too large|at most|maximum|exceed|limit(ed)? (to|of)|up to/i.test(message);
+}
+
 /** The name of the answerer and what it said, in short, for messages. */
 export function inShort(answer: HttpAnswer): string {
   const type = answer.headers['content-type'] ?? 'no content type';

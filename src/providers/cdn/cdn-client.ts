@@ -16,6 +16,7 @@ import {
   type PurgeKind,
   type RefusedItem,
   type SendAnswer,
+  type SentCall,
 } from './provider.ts';
 import { RateLimits } from './rate-limits.ts';
 
@@ -87,7 +88,7 @@ export class CdnClient {
    */
   async purge(call: PurgeCall, execution: ExecutionKey): Promise<Purged> {
     const key = `${keyText(execution)} ${call.kind} ${call.items.length} ${call.items[0]}`;
-    const pass = this.#interrupted.get(key) ?? this.#begin(call);
+    const pass = this.#interrupted.get(key) ?? this.#begin({ ...call, execution });
     this.#interrupted.delete(key);
     try {
       for (let [group] = pass.pending; group !== undefined; [group] = pass.pending) await this.#send(pass, group);
@@ -119,7 +120,7 @@ export class CdnClient {
   }
 
   /** What fits the provider, cut into calls. */
-  #begin(call: PurgeCall): Pass {
+  #begin(call: SentCall): Pass {
     const pass = new Pass(call);
     const sendable: number[] = [];
     for (const [index, item] of call.items.entries()) {
@@ -173,7 +174,7 @@ export class CdnClient {
 
 /** One purge on its way through its calls. */
 class Pass implements Purged {
-  readonly call: PurgeCall;
+  readonly call: SentCall;
   /** The calls to come, as indexes of their items. */
   pending: (readonly number[])[] = [];
   readonly failed: RefusedItem[] = [];
@@ -181,7 +182,7 @@ class Pass implements Purged {
   readonly itemAt: (index: number) => string;
   #hasAccepted = false;
 
-  constructor(call: PurgeCall) {
+  constructor(call: SentCall) {
     this.call = call;
     this.itemAt = (index) => call.items[index] ?? '';
   }

@@ -1,5 +1,5 @@
 import { defineCdnProvider } from './provider.ts';
-import { endpointsOption, sendToAll } from './purge-endpoints.ts';
+import { endpointsOf, endpointsOption, sendToAll } from './purge-endpoints.ts';
 
 const contract = { product: 'nginx', example: 'nginx.conf' };
 
@@ -12,16 +12,18 @@ export const nginx = defineCdnProvider({
 
   limits: () => ({ maxItems: { urls: 1 }, rates: {}, concurrency: 32 }),
 
-  open({ endpoints }, tools) {
+  open({ endpoints: option }, tools) {
+    const endpoints = endpointsOf(option, tools);
     return {
       effect: 'at-once',
-      describe: () => endpoints.map((url) => ({ method: 'PURGE', url })),
+      describe: () => endpoints.described.map((url) => ({ method: 'PURGE', url })),
 
       async send({ items }) {
+        const nodes = await endpoints.read();
         for (const item of items) {
           const { pathname, search, host } = new URL(item);
           const request = { method: 'PURGE', path: pathname + search, headers: { host }, items: 1 };
-          await sendToAll(endpoints, request, contract, tools);
+          await sendToAll(nodes, request, contract, tools);
         }
         return {};
       },

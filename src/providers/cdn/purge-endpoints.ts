@@ -1,16 +1,46 @@
-import { Type } from '@sinclair/typebox';
-import { type HttpAnswer, HttpError } from '../../core/connection.ts';
+import { type Static, Type } from '@sinclair/typebox';
+import { type HttpAnswer, HttpError, type ProviderTools } from '../../core/connection.ts';
 import { NotSent, Rejected } from '../../core/effect.ts';
+import { fits } from '../../core/schema.ts';
 import { inShort, retryAfter } from './answer.ts';
 import { CallTooLarge, ItemsRefused, type SenderTools } from './provider.ts';
 
-/** The option of caches that we run ourselves: every node, since each has a cache of its own. */
-export const endpointsOption = Type.Array(Type.String({ pattern: '^https?://[^/?#@]+/?$' }), {
+const NodesSchema = Type.Array(Type.String({ pattern: '^https?://[^/?#@]+/?$' }), {
   minItems: 1,
   maxItems: 64,
   uniqueItems: true,
-  description: 'Every node of the cache, such as http://10.0.0.5:6081. A purge is done when all have answered.',
 });
+
+/** The option of caches that we run ourselves: every node, since each has a cache of its own. */
+export const endpointsOption = Type.Union(
+  [NodesSchema, Type.Object({ listFile: Type.String({ minLength: 1 }) }, { additionalProperties: false })],
+  {
+    description: 'Every node of the cache, such as http://10.0.0.5:6081, or the file that lists them.',
+    errorMessage: 'a list of 1 to 64 addresses such as ["http://10.0.0.5:6081"], or { listFile: PATH }',
+  },
+);
+
+/** The nodes as they stand now: a list in a file is read again when it changes. */
+export interface Endpoints {
+  /** Throws where the file holds anything but addresses. */
+  read(): Promise<readonly string[]>;
+  /** For the plan, where no file is read. */
+  readonly described: readonly string[];
+}
+
+export function endpointsOf(option: Static<typeof endpointsOption>, tools: ProviderTools): Endpoints {
+  if (!('listFile' in option)) return { read: async () => option, described: option };
+  const file = tools.credential(option.listFile);
+  return {
+    described: [`each node in ${file.path}`],
+    async read() {
+      const nodes = (await file.read()).split(/\s+/);
+      if (fits(NodesSchema, nodes)) return nodes;
+      const expected = '1 to 64 different addresses such as http://10.0.0.5:6081, each on a line of its own';
+      throw new Rejected('ConnectionFailed', `${file.path} does not hold ${expected}`);
+    },
+  };
+}
 
 export interface EndpointRequest {
   readonly method: string;

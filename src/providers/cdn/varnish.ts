@@ -1,5 +1,5 @@
 import { defineCdnProvider, type PurgeCall } from './provider.ts';
-import { type EndpointRequest, endpointsOption, sendToAll } from './purge-endpoints.ts';
+import { type EndpointRequest, endpointsOf, endpointsOption, sendToAll } from './purge-endpoints.ts';
 
 const contract = { product: 'Varnish', example: 'varnish.vcl' };
 
@@ -31,13 +31,15 @@ export const varnish = defineCdnProvider({
     return (kind === 'tags' ? item : banPattern(kind, item)).length + separator;
   },
 
-  open({ endpoints }, tools) {
+  open({ endpoints: option }, tools) {
+    const endpoints = endpointsOf(option, tools);
     return {
       effect: 'at-once',
-      describe: (kind, soft) => endpoints.map((url) => ({ method: methodOf(kind, soft), url })),
+      describe: (kind, soft) => endpoints.described.map((url) => ({ method: methodOf(kind, soft), url })),
 
       async send(call) {
-        for (const request of requestsOf(call)) await sendToAll(endpoints, request, contract, tools);
+        const nodes = await endpoints.read();
+        for (const request of requestsOf(call)) await sendToAll(nodes, request, contract, tools);
         return {};
       },
     };

@@ -16,8 +16,9 @@ export class Account {
     this.#authentication = authentication;
   }
 
-  /** The name that stands as actor at runs we start. Undefined where GitHub does not tell: an app's token has no user. */
+  /** The name that stands as actor at runs we start. Undefined where GitHub does not tell: a token that an app gave away has no user. */
   async login(signal: AbortSignal): Promise<string | undefined> {
+    if (this.#authentication.login !== undefined) return await this.#authentication.login();
     const { secret } = await this.#authentication.credentials();
     if (this.#known?.secret === secret) return this.#known.login;
     const answer = await this.#api.read(

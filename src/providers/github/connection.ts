@@ -1,9 +1,33 @@
-import { Type } from '@sinclair/typebox';
-import { defineConnectionType } from '../../core/connection.ts';
+import { type Static, Type } from '@sinclair/typebox';
+import { defineConnectionType, type ProviderTools } from '../../core/connection.ts';
 import { DurationSchema } from '../../core/request.ts';
 import { requireDurationMs } from '../../core/time.ts';
+import { appAuthentication } from './app-authentication.ts';
 import { tokenAuthentication } from './authentication.ts';
 import { GitHubClient } from './github-client.ts';
+
+const AuthSchema = Type.Object(
+  {
+    tokenFile: Type.Optional(
+      Type.String({ minLength: 1, description: 'A file that holds a token with Actions: write.' }),
+    ),
+    app: Type.Optional(
+      Type.Object(
+        {
+          appId: Type.Union([Type.Integer({ minimum: 1 }), Type.String({ minLength: 1 })], {
+            description: "The GitHub App's id or its client id.",
+          }),
+          privateKeyFile: Type.String({ minLength: 1, description: 'A file with a private key of the App, as PEM.' }),
+          installationId: Type.Optional(
+            Type.Integer({ minimum: 1, description: 'Default: the one that a repository belongs to.' }),
+          ),
+        },
+        { additionalProperties: false },
+      ),
+    ),
+  },
+  { additionalProperties: false, minProperties: 1, maxProperties: 1, errorMessage: 'either tokenFile or app' },
+);
 
 /** github.com, or a GitHub Enterprise Server at `https://HOST/api/v3`. */
 export const github = defineConnectionType({
@@ -16,10 +40,7 @@ export const github = defineConnectionType({
       description: 'Of the API. An Enterprise Server: https://HOST/api/v3.',
       errorMessage: 'the address of the API, such as https://api.github.com or https://HOST/api/v3',
     }),
-    auth: Type.Object(
-      { tokenFile: Type.String({ minLength: 1, description: 'A file that holds a token with Actions: write.' }) },
-      { additionalProperties: false },
-    ),
+    auth: AuthSchema,
     sendTimeout: Type.Unsafe<string>({
       ...DurationSchema,
       default: '20s',
@@ -39,11 +60,12 @@ export const github = defineConnectionType({
   }),
   allow: ['repositories'],
 
-  open({ baseUrl, auth, sendTimeout, discoverFor, pollInterval }, tools) {
+  open({ baseUrl: address, auth, sendTimeout, discoverFor, pollInterval }, tools) {
+    const baseUrl = address.replace(/\/+$/, '');
     return new GitHubClient(
       {
-        baseUrl: baseUrl.replace(/\/+$/, ''),
-        authentication: tokenAuthentication(tools.credential(auth.tokenFile)),
+        baseUrl,
+        authentication: authenticationOf(auth, baseUrl, tools),
         sendTimeoutMs: requireDurationMs(sendTimeout),
         discoverForMs: requireDurationMs(discoverFor),
         pollIntervalMs: requireDurationMs(pollInterval),
@@ -52,3 +74,10 @@ export const github = defineConnectionType({
     );
   },
 });
+
+function authenticationOf({ tokenFile, app }: Static<typeof AuthSchema>, baseUrl: string, tools: ProviderTools) {
+  if (tokenFile !== undefined) return tokenAuthentication(tools.credential(tokenFile));
+  if (app === undefined) throw new Error('auth has neither tokenFile nor app');
+  const { appId, privateKeyFile, installationId } = app;
+  return appAuthentication({ appId, privateKey: tools.credential(privateKeyFile), installationId }, baseUrl, tools);
+}

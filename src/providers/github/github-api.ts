@@ -1,3 +1,4 @@
+import { NotSent } from '../../core/effect.ts';
 import type { Clock } from '../../core/time.ts';
 import { wordsOf } from './answer-words.ts';
 import type { GitHubAnswer, GitHubCall, OctokitTransport } from './octokit-transport.ts';
@@ -9,6 +10,7 @@ const apiVersion = '2026-03-10';
 const versionHeader = 'x-github-api-version';
 
 const readTimeoutMs = 10_000;
+const newTokenPauseMs = 2_000;
 /** A hundred runs with their commits and repositories. */
 const listMaxBytes = 16 * 1024 * 1024;
 
@@ -27,7 +29,7 @@ export interface Read {
   readonly purpose: Purpose;
   /** Answers with this ETag come back as 304. */
   readonly etag?: string | undefined;
-  readonly signal: AbortSignal;
+  readonly signal?: AbortSignal;
 }
 
 export interface Write {
@@ -70,7 +72,7 @@ export class GitHubApi {
       method: 'GET',
       path,
       params,
-      signal,
+      ...(signal === undefined ? {} : { signal }),
       timeoutMs: readTimeoutMs,
       maxBytes: listMaxBytes,
       headers: etag === undefined ? {} : { 'if-none-match': etag },
@@ -108,7 +110,9 @@ export class GitHubApi {
     }
     const limited = budget.note(answer);
     if (limited !== undefined) throw limited;
-    return answer;
+    if (answer.isOfNewToken !== true || (answer.status !== 401 && answer.status !== 403)) return answer;
+    const message = `GitHub does not know the token yet that it has just given to ${this.credential}`;
+    throw new NotSent(message, { notBefore: this.#options.clock.now() + newTokenPauseMs });
   }
 }
 

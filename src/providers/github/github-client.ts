@@ -34,7 +34,7 @@ export class GitHubClient {
     this.options = options;
     this.budget = new RateBudget(clock);
     this.ledger = new DispatchLedger(clock);
-    const transport = new OctokitTransport({ baseUrl, authentication, fetch, log });
+    const transport = new OctokitTransport({ baseUrl, authentication, fetch, log, clock });
     const credential = authentication.description;
     const api = new GitHubApi({ baseUrl, transport, budget: this.budget, clock, credential });
     this.account = new Account(api, authentication);

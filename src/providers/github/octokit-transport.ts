@@ -2,6 +2,7 @@ import type { Octokit } from '@octokit/rest';
 import type { Logger } from 'pino';
 import { type HttpAnswer, HttpError, type HttpFetch, type HttpRequest } from '../../core/connection.ts';
 import { NotSent, Rejected } from '../../core/effect.ts';
+import type { Clock } from '../../core/time.ts';
 import type { Authentication, GitHubCredentials } from './authentication.ts';
 import { octokitLog } from './octokit-log.ts';
 
@@ -22,6 +23,8 @@ export interface GitHubAnswer {
   /** Names in lower case. */
   readonly headers: Readonly<Record<string, string | undefined>>;
   readonly data: unknown;
+  /** Given to a token that is so new that not all servers of GitHub may know it yet, or what it may do. */
+  readonly isOfNewToken?: boolean;
 }
 
 export interface TransportOptions {
@@ -30,6 +33,17 @@ export interface TransportOptions {
   readonly authentication: Authentication;
   readonly fetch: HttpFetch;
   readonly log: Logger;
+  readonly clock: Clock;
+}
+
+/** Five seconds have not always been enough: octokit/auth-app.js#589. */
+const tokenIsNewForMs = 10_000;
+
+type OctokitResponse = Awaited<ReturnType<Octokit['request']>>;
+
+interface Ready {
+  readonly credentials: GitHubCredentials;
+  readonly octokit: Octokit;
 }
 
 const redirects: ReadonlySet<number> = new Set([301, 302, 307, 308]);
@@ -46,33 +60,53 @@ export class OctokitTransport {
     this.#options = options;
   }
 
-  /** Throws HttpError, or NotSent and Rejected where it did not even come to a request. */
+  /**
+   * Throws HttpError, or NotSent and Rejected where it did not even come to a request. One request, but for one that was
+   * refused for a token that could be renewed.
+   */
   async send(call: GitHubCall): Promise<GitHubAnswer> {
-    const { credentials, octokit } = await this.#ready();
+    const { clock } = this.#options;
+    const deadline = clock.now() + call.timeoutMs;
+    const first = await this.#ready(call);
+    const answer = await this.#sendAs(first, call);
+    const { renewal } = first.credentials;
+    if (answer.status !== 401 || answer.isOfNewToken === true || renewal === undefined) return answer;
+    renewal.giveUp();
+    const renewed = await this.#ready(call);
+    return await this.#sendAs(renewed, { ...call, timeoutMs: Math.max(1, deadline - clock.now()) });
+  }
+
+  async #sendAs({ credentials, octokit }: Ready, call: GitHubCall): Promise<GitHubAnswer> {
     try {
-      const { status, headers, data } = await octokit.request({
+      const response = await octokit.request({
         ...call.params,
         method: call.method,
         url: call.path,
         headers: { ...call.headers },
         request: { fetch: this.#fetchFor(call, credentials) },
       });
-      return { status, headers: headers as GitHubAnswer['headers'], data };
+      return this.#toAnswer(response, credentials);
     } catch (error) {
-      const answer = answerIn(error);
-      if (answer !== undefined) return answer;
+      const response = responseIn(error);
+      if (response !== undefined) return this.#toAnswer(response, credentials);
       throw error instanceof Error && error.cause instanceof HttpError ? error.cause : error;
     }
   }
 
+  #toAnswer({ status, headers, data }: OctokitResponse, { renewal }: GitHubCredentials): GitHubAnswer {
+    const isOfNewToken = renewal !== undefined && this.#options.clock.now() < renewal.givenAt + tokenIsNewForMs;
+    return { status, headers: headers as GitHubAnswer['headers'], data, isOfNewToken };
+  }
+
   /** Whatever fails here, nothing was sent. */
-  async #ready(): Promise<{ credentials: GitHubCredentials; octokit: Octokit }> {
+  async #ready({ params: { owner, repo } }: GitHubCall): Promise<Ready> {
     try {
-      const credentials = await this.#options.authentication.credentials();
+      const repository = owner === undefined ? undefined : `${owner}/${repo}`;
+      const credentials = await this.#options.authentication.credentials(repository);
       this.#octokit ??= this.#loadOctokit();
       return { credentials, octokit: await this.#octokit };
     } catch (error) {
-      if (error instanceof Rejected) throw error;
+      if (error instanceof Rejected || error instanceof NotSent) throw error;
       throw new NotSent(error instanceof Error ? error.message : String(error), { cause: error });
     }
   }
@@ -112,9 +146,9 @@ export class OctokitTransport {
 }
 
 /** Octokit throws a RequestError for 304 and everything from 400 on. */
-function answerIn(error: unknown): GitHubAnswer | undefined {
+function responseIn(error: unknown): OctokitResponse | undefined {
   if (!(error instanceof Error) || !('response' in error)) return undefined;
-  return error.response as GitHubAnswer | undefined;
+  return error.response as OctokitResponse | undefined;
 }
 
 const statusesWithoutBody: ReadonlySet<number> = new Set([204, 205, 304]);

@@ -16,18 +16,20 @@ export function outputsOf({ runId, runUrl }: Dispatched, run?: WorkflowRun): Out
   };
 }
 
-/** What a run does at the moment. The same words for as long as it does that: KubeVela polls while a message changes. */
+/**
+ * What a run does at the moment. The same words on the way that nearly every run goes: each change of the message makes
+ * KubeVela ask every second for a while, which a run that was queued for a minute would pay with ten ticks more.
+ */
 export function phaseOf({ status, url }: WorkflowRun): string {
   switch (status) {
     case 'requested':
     case 'queued':
-      return `GitHub has queued the run: ${url}`;
+    case 'in_progress':
+      return `the run is queued or in progress: ${url}`;
     case 'pending':
       return `the run waits for others of its concurrency group: ${url}`;
     case 'waiting':
       return `the run waits for an approval or a wait timer of its environment: ${url}`;
-    case 'in_progress':
-      return `the run is in progress: ${url}`;
     default:
       return `the run is ${status === '' ? 'of unknown status' : status}: ${url}`;
   }

@@ -13,6 +13,7 @@ import { listenOnLoopback } from '../../support/listen.ts';
 import { ManualClock } from '../../support/manual-clock.ts';
 import { providerTools } from '../provider-tools.ts';
 import { assertOpen, assertRejected, purge } from './contract.ts';
+import { HurriedClock, sent } from './hurried-clock.ts';
 
 const http = createHttpFetch({ userAgent: 'aftersync-test' });
 const closing: (() => Promise<void>)[] = [() => http.close()];
@@ -201,25 +202,4 @@ describe('the rate limits of Cloudflare are never met', () => {
       assert.ok(client.estimate([{ kind, items }], false).seconds <= seconds);
     });
   }
-
-  /** Comes back at the time that the client names, until it has sent. */
-  async function sent(clock: ManualClock, send: () => Promise<unknown>): Promise<void> {
-    for (;;) {
-      try {
-        await send();
-        return;
-      } catch (error) {
-        if (!(error instanceof NotSent) || error.notBefore === undefined) throw error;
-        clock.advance(error.notBefore - clock.now());
-      }
-    }
-  }
 });
-
-/** Whoever waits for a time is taken there at once. */
-class HurriedClock extends ManualClock {
-  override at(time: number, callback: () => void): () => void {
-    queueMicrotask(() => this.advance(Math.max(0, time - this.now())));
-    return super.at(time, callback);
-  }
-}

@@ -43,12 +43,19 @@ export interface ContractOptions {
   readonly credentials?: Readonly<Record<string, string>>;
   /** What the provider makes of a page that is not its answer: nobody purged, or nobody knows. */
   readonly htmlMeans: 'open' | 'Rejected';
+  /** A path is one for all hosts: pages of other hosts are no bystanders. Default: each host has its own. */
+  readonly hostsShareAPath?: boolean;
 }
 
 /** What every CDN provider must do. Adapters add their peculiarities in files of their own. */
 export function testCdnProvider(provider: CdnProvider, options: ContractOptions): void {
   const http = createHttpFetch({ userAgent: 'aftersync-test' });
   after(() => http.close());
+
+  function othersOf({ purged, others }: Example): readonly Page[] {
+    const hosts = purged.map(({ url }) => new URL(url).host);
+    return options.hostsShareAPath === true ? others.filter(({ url }) => hosts.includes(new URL(url).host)) : others;
+  }
 
   function open(own: JsonObject, credentials: Readonly<Record<string, string>> = {}) {
     const { fetch, requests } = recording(http.fetch);
@@ -67,13 +74,14 @@ export function testCdnProvider(provider: CdnProvider, options: ContractOptions)
 
     for (const kind of kindsOf(provider)) {
       const example = examples[kind];
+      const others = othersOf(example);
       for (const soft of provider.kinds[kind]?.soft === true ? [false, true] : [false]) {
         it(`${kind}${soft ? ' softly' : ''}, and nothing else`, async () => {
-          await cdn.store([...example.purged, ...example.others]);
+          await cdn.store([...example.purged, ...others]);
           assert.deepEqual((await purge(client, { kind, items: example.items, soft })).failed, []);
           const expected = soft ? 'stale' : 'dropped';
           assert.deepEqual(await named(cdn, example.purged), all(example.purged, expected));
-          assert.deepEqual(await named(cdn, example.others), all(example.others, 'fresh'));
+          assert.deepEqual(await named(cdn, others), all(others, 'fresh'));
         });
       }
     }
@@ -85,7 +93,7 @@ export function testCdnProvider(provider: CdnProvider, options: ContractOptions)
         const work = many(kind, 2_500);
         const items = work.map(({ item }) => item);
         const pages = work.map(({ page }) => page);
-        const bystanders = examples[kind].others;
+        const bystanders = othersOf(examples[kind]);
         const cdn = await options.start();
         const { client, requests } = open(cdn.options, cdn.credentials);
         try {

@@ -3,6 +3,7 @@ import { createServer, type RequestListener } from 'node:http';
 import { after, describe, it } from 'node:test';
 import type { HttpAnswer, HttpFetch } from '../../../src/core/connection.ts';
 import { NotSent } from '../../../src/core/effect.ts';
+import { mistakesOf } from '../../../src/core/schema.ts';
 import { cdnConnectionType } from '../../../src/providers/cdn/connection-type.ts';
 import type { PurgeCall } from '../../../src/providers/cdn/provider.ts';
 import { varnish } from '../../../src/providers/cdn/varnish.ts';
@@ -40,6 +41,73 @@ async function failureAt(endpoints: string[], call?: PurgeCall): Promise<Error> 
     (error: Error) => error,
   );
 }
+
+describe('nodes that a file lists', () => {
+  const listFile = '/nodes';
+
+  function open(content: () => string) {
+    const credentials = {
+      get [listFile]() {
+        return content();
+      },
+    };
+    return cdnConnectionType(varnish).open(
+      { endpoints: { listFile } },
+      providerTools({ fetch: http.fetch, credentials }),
+    );
+  }
+
+  it('are those that stand there now', async () => {
+    const seen: string[] = [];
+    const listener =
+      (name: string): RequestListener =>
+      (_request, response) => {
+        seen.push(name);
+        response.setHeader('x-purge', 'Purged').end();
+      };
+    const [first, second] = [await node(listener('first')), await node(listener('second'))];
+    let content = first;
+    const client = open(() => content);
+    await purge(client, url);
+    content = `${first}\n${second}/`;
+    await purge(client, url);
+    assert.deepEqual(seen.sort(), ['first', 'first', 'second']);
+  });
+
+  it('are described by the file, which a plan does not read', () => {
+    const client = open(() => assert.fail('it was read'));
+    assert.equal(client.estimate([url], false).calls[0]?.url, 'each node in /nodes');
+  });
+
+  for (const content of ['10.0.0.5:6081', 'http://a:1 http://a:1', 'http://u:p@a:1', `http://a:1\nhttp://b:1/path`]) {
+    it(`are refused, without showing them, where that is no list of addresses: ${JSON.stringify(content)}`, async () => {
+      const failure = await purge(
+        open(() => content),
+        url,
+      ).catch((error: unknown) => error);
+      assertRejected(failure);
+      assert.match((failure as Error).message, /^\/nodes does not hold 1 to 64 different addresses such as http:/);
+      assert.doesNotMatch((failure as Error).message, /a:1/);
+    });
+  }
+});
+
+it('a connection is refused where its endpoints are neither a list nor a file', () => {
+  const { options } = cdnConnectionType(varnish);
+  for (const endpoints of [
+    [],
+    ['10.0.0.5:6081'],
+    {},
+    { listFile: '' },
+    { listFile: '/nodes', more: 1 },
+    'http://a:1',
+  ]) {
+    const [mistake] = mistakesOf(options, { endpoints });
+    assert.equal(mistake?.path, '/endpoints');
+    assert.match(mistake.message, /^expected a list of 1 to 64 addresses .* or \{ listFile: PATH \}/);
+  }
+  assert.deepEqual(mistakesOf(options, { endpoints: { listFile: '/nodes' } }), []);
+});
 
 describe('a purge of several nodes', () => {
   it('goes to each with the Host and address of the URL', async () => {

@@ -3,8 +3,10 @@ import { describe, it, mock } from 'node:test';
 import { pino } from 'pino';
 import { type HttpAnswer, HttpError, type HttpRequest } from '../../../src/core/connection.ts';
 import { NotSent, Rejected } from '../../../src/core/effect.ts';
+import { systemClock } from '../../../src/core/time.ts';
 import { type Authentication, tokenAuthentication } from '../../../src/providers/github/authentication.ts';
 import { type GitHubCall, OctokitTransport } from '../../../src/providers/github/octokit-transport.ts';
+import { deepText } from './deep-text.ts';
 import { openGitHub, shop } from './open-github.ts';
 
 const canary = 'ghp_canaryCanaryCanary';
@@ -18,6 +20,7 @@ function open(content: string | Error, answer: (request: HttpRequest) => HttpAns
   const transport = new OctokitTransport({
     baseUrl,
     authentication: tokenAuthentication({ path: '/token', read }),
+    clock: systemClock,
     log: pino({ level: 'trace' }, { write: (line) => lines.push(line) }),
     async fetch(request) {
       requests.push(request);
@@ -166,6 +169,7 @@ describe('whoever authenticates', () => {
       baseUrl: standIn.url,
       authentication,
       fetch,
+      clock: systemClock,
       log: pino({ level: 'silent' }),
     });
     const logins = [await transport.send(getUser), await transport.send(getUser)].map(
@@ -174,14 +178,3 @@ describe('whoever authenticates', () => {
     assert.deepEqual(logins, ['a', 'b']);
   });
 });
-
-/** All that anybody could print of a value: its own and inherited parts, hidden ones too, and its causes. */
-function deepText(value: unknown, seen = new Set<unknown>()): string {
-  if (typeof value !== 'object' || value === null) return String(value);
-  if (seen.has(value)) return '';
-  seen.add(value);
-  const parts = Object.getOwnPropertyNames(value).map((name) =>
-    deepText((value as Record<string, unknown>)[name], seen),
-  );
-  return [String(value), ...parts].join('\n');
-}

@@ -14,6 +14,8 @@ export interface OpenOptions {
   readonly standIn?: StandInOptions;
   /** Content of the token file. */
   readonly token?: string;
+  /** Instead of the token. Its key file's content is asked for with each use. */
+  readonly app?: { readonly appId?: number | string; readonly installationId?: number; readonly key: () => string };
   readonly connection?: Readonly<Record<string, string>>;
   /** Answers, or fails, instead of the stand-in. */
   readonly instead?: (request: HttpRequest) => HttpAnswer | undefined;
@@ -30,6 +32,7 @@ export interface OpenGitHub {
 }
 
 const tokenFile = '/etc/aftersync/github/token';
+const privateKeyFile = '/etc/aftersync/github/key';
 
 /** acme/shop with smoke.yml, which takes no inputs. */
 export const shop = {
@@ -49,15 +52,25 @@ export async function openGitHub(test: TestContext, options: OpenOptions = {}): 
   const tools: ConnectionTools = {
     ...providerTools({
       clock,
-      credentials: { [tokenFile]: options.token ?? STAND_IN_TOKEN },
+      credentials: {
+        [tokenFile]: options.token ?? STAND_IN_TOKEN,
+        get [privateKeyFile]() {
+          return options.app?.key();
+        },
+      },
       fetch: async (request) => options.instead?.(request) ?? (await http.fetch(request)),
     }),
     log: pino({ level: 'trace' }, { write: (line) => lines.push(line) }),
   };
-  const connection = { baseUrl: standIn.url, auth: { tokenFile }, ...options.connection };
+  const auth = options.app === undefined ? { tokenFile } : { app: appSettings(options.app) };
+  const connection = { baseUrl: standIn.url, auth, ...options.connection };
   const reopen = () =>
     github.open(withDefaults(github.options, connection) as Parameters<typeof github.open>[0], tools);
   return { standIn, clock, client: reopen(), logged: () => lines.join(''), reopen };
+}
+
+function appSettings({ appId = 7, installationId }: NonNullable<OpenOptions['app']>) {
+  return { appId, privateKeyFile, ...(installationId === undefined ? {} : { installationId }) };
 }
 
 export const neverAborted = new AbortController().signal;

@@ -22,6 +22,9 @@ export interface Question {
 export interface ReplyBody {
   readonly id: number;
   readonly login: string;
+  readonly slug: string;
+  readonly token: string;
+  readonly expires_at: string;
   readonly message: string;
   readonly state: string;
   readonly path: string;

@@ -1,6 +1,6 @@
 import { notFound } from './answer.ts';
 import type { Flavour } from './flavour.ts';
-import type { TokenOptions } from './options.ts';
+import type { AppOptions, TokenOptions } from './options.ts';
 import type { RateLimits } from './rate-limits.ts';
 import { findWorkflow, type GitHubState, type Repository, type Run, type Workflow } from './state.ts';
 import type { Viewpoint } from './views-of-repositories.ts';
@@ -10,7 +10,9 @@ export interface Call {
   readonly state: GitHubState;
   readonly flavour: Flavour;
   readonly rateLimits: RateLimits;
-  readonly caller: TokenOptions;
+  readonly caller: TokenOptions & { readonly budget: string };
+  /** Where the caller is an app that shows a JSON Web Token. */
+  readonly app: AppOptions | undefined;
   /** The variable parts of the path, decoded. */
   readonly params: Readonly<Record<string, string>>;
   readonly query: URLSearchParams;

@@ -15,8 +15,11 @@ const REPOSITORY = '/repos/{owner}/{repo}';
 
 const USED: ReadonlyArray<readonly [path: string, method: 'get' | 'post']> = [
   ['/user', 'get'],
+  ['/app', 'get'],
+  ['/app/installations/{installation_id}/access_tokens', 'post'],
   ['/rate_limit', 'get'],
   [REPOSITORY, 'get'],
+  [`${REPOSITORY}/installation`, 'get'],
   [`${REPOSITORY}/dispatches`, 'post'],
   [`${REPOSITORY}/actions/workflows/{workflow_id}`, 'get'],
   [`${REPOSITORY}/actions/workflows/{workflow_id}/dispatches`, 'post'],

@@ -1,9 +1,10 @@
 import { createHash } from 'node:crypto';
 import type { EpochMs } from '../../../src/core/time.ts';
 import { type Answer, Refusal } from './answer.ts';
+import { requireApp } from './apps.ts';
 import { type Call, requireRepository } from './call.ts';
 import { type Flavour, OLD_API_VERSION } from './flavour.ts';
-import type { Permission, TokenOptions } from './options.ts';
+import type { AppOptions, Permission, TokenOptions } from './options.ts';
 import type { RateLimits } from './rate-limits.ts';
 import type { RecordedRequest } from './request-log.ts';
 import { type FoundRoute, findRoute, type Route } from './routes.ts';
@@ -25,25 +26,36 @@ export function answerRequest(site: Site, request: RecordedRequest): Answer {
   const found = routeOf(site, request.method, url.pathname);
   let answer: Answer;
   let counts = false;
+  let budgetName = token;
   try {
     assertUserAgent(request);
     assertApiVersion(site.flavour, apiVersion);
-    const caller = authenticate(site.state.tokens, token);
+    const app = found?.route.isForApps === true ? requireApp(site.state.apps, token, now) : undefined;
+    const caller = app === undefined ? authenticate(site.state, token, now) : callerOf(app);
+    budgetName = caller.budget;
     if (found === undefined) throw new Refusal(404, 'Not Found');
     if (found.name !== 'rateLimit') {
-      site.rateLimits.assertLeft(caller.token, now);
+      site.rateLimits.assertLeft(budgetName, now);
       counts = true;
     }
     const viewpoint = { apiUrl: site.origin + site.flavour.basePath, htmlUrl: site.origin, apiVersion, now };
-    const call = { ...site, caller, params: found.params, query: url.searchParams, bodyText: request.body, viewpoint };
+    const call = {
+      ...site,
+      caller,
+      app,
+      params: found.params,
+      query: url.searchParams,
+      bodyText: request.body,
+      viewpoint,
+    };
     assertPermitted(call, found.route);
     answer = revalidated(found.route.handle(call), request, caller.token);
   } catch (error) {
     const refusal = error instanceof Refusal ? error : new Refusal(500, `the stand-in failed: ${error}`);
     answer = refusal.toAnswer(found?.route.docs ?? '/rest');
   }
-  if (counts && answer.status !== 304) site.rateLimits.count(token, now);
-  const budget = answer.status === 401 ? {} : site.rateLimits.headers(token, now);
+  if (counts && answer.status !== 304) site.rateLimits.count(budgetName, now);
+  const budget = answer.status === 401 ? {} : site.rateLimits.headers(budgetName, now);
   return { ...answer, headers: { ...commonHeaders(site.flavour, apiVersion), ...budget, ...answer.headers } };
 }
 
@@ -82,17 +94,28 @@ function assertApiVersion({ apiVersions }: Flavour, version: string): void {
   throw new Refusal(400, `${asked} is not a supported version. ${known}`);
 }
 
+/** `budget`: whose rate limit it is. */
+type Caller = TokenOptions & { readonly budget: string };
+
 /** The stand-in's repositories are private, so nothing is for the anonymous. */
-function authenticate(tokens: readonly TokenOptions[], given: string): TokenOptions {
+function authenticate({ tokens, installationTokens }: GitHubState, given: string, now: EpochMs): Caller {
   if (given === '') throw new Refusal(401, 'Requires authentication');
   const known = tokens.find(({ token }) => token === given);
-  if (known === undefined) throw new Refusal(401, 'Bad credentials');
-  return known;
+  if (known !== undefined) return { ...known, budget: given };
+  const ofInstallation = installationTokens.find(({ token }) => token === given);
+  if (ofInstallation === undefined) throw new Refusal(401, 'Bad credentials');
+  const { knownAt, permittedAt, expiresAt } = ofInstallation;
+  if (now < knownAt || now >= expiresAt) throw new Refusal(401, 'Bad credentials');
+  return now < permittedAt ? { ...ofInstallation, actions: 'none', contents: 'none' } : ofInstallation;
+}
+
+function callerOf({ id, slug }: AppOptions): Caller {
+  return { token: `app ${id}`, login: `${slug}[bot]`, kind: 'app', budget: `app ${id}` };
 }
 
 /** Texts: actions/github-script#298 (app); the same of a fine-grained personal access token. */
 function assertPermitted(call: Call, route: Route): void {
-  if (!route.path.startsWith('/repos/')) return;
+  if (!route.path.startsWith('/repos/') || route.isForApps === true) return;
   requireRepository(call);
   if (route.needs === undefined) return;
   const order: readonly Permission[] = ['none', 'read', 'write'];

@@ -2,6 +2,8 @@ import assert from 'node:assert/strict';
 import { statSync } from 'node:fs';
 import { test } from 'node:test';
 import { isJsonObject } from '../../../src/core/json.ts';
+import { appJwt } from '../../../src/providers/github/app-jwt.ts';
+import { createAppKeys, shopBot } from './app-key.ts';
 import { ask, dispatch, type Question } from './ask.ts';
 import { flavourOf } from './flavour.ts';
 import { assertDescribed, assertRefusal, openapi } from './openapi-contract.ts';
@@ -40,8 +42,11 @@ const PHASES: readonly RunPhase[] = [
 
 const READS: readonly RouteName[] = ['getRun', 'listArtifacts', 'listJobs', 'listRuns', 'listWorkflowRuns'];
 
+const keys = createAppKeys();
+const apps = [shopBot(keys)];
+
 for (const ghes of [undefined, '3.20', '3.21']) {
-  const flavour = { repositories, requestsPerHour: 5000, ...(ghes === undefined ? {} : { ghes }) };
+  const flavour = { repositories, apps, requestsPerHour: 5000, ...(ghes === undefined ? {} : { ghes }) };
   for (const apiVersion of [null, ...flavourOf(flavour).apiVersions]) {
     const name = `${ghes === undefined ? 'github.com' : `Enterprise Server ${ghes}`}, version header ${apiVersion}`;
     test(`every answer is one that GitHub describes: ${name}`, async () => {
@@ -54,6 +59,11 @@ for (const ghes of [undefined, '3.20', '3.21']) {
       };
 
       await expect(200, 'getUser');
+      const token = appJwt({ appId: 7, privateKey: keys.pkcs1 }, Date.now());
+      await expect(200, 'getApp', { token });
+      await expect(200, 'getRepositoryInstallation', { token });
+      const body = { repositories: ['shop'], permissions: { actions: 'write', metadata: 'read' } };
+      await expect(201, 'createInstallationToken', { token, with: { installation_id: 70 }, body });
       await expect(200, 'rateLimit');
       await expect(200, 'getRepository');
       await expect(200, 'getWorkflow');

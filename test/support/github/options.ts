@@ -8,6 +8,8 @@ export interface StandInOptions {
   readonly repositories?: readonly RepositoryOptions[];
   /** Default: one user, octocat, whose token is STAND_IN_TOKEN and who may do everything. */
   readonly tokens?: readonly TokenOptions[];
+  /** Default: none. */
+  readonly apps?: readonly AppOptions[];
   /** Version of GitHub Enterprise Server to imitate, such as '3.20'; absent: github.com. */
   readonly ghes?: string;
   /** How long a new run is missing from lists; GET by id finds it at once. Default 0. */
@@ -32,6 +34,33 @@ export interface TokenOptions {
   readonly contents?: Permission;
   /** Full names that the token can see; absent: all. */
   readonly repositories?: readonly string[];
+}
+
+/** A GitHub App. */
+export interface AppOptions {
+  readonly id: number;
+  readonly clientId?: string;
+  readonly slug: string;
+  /** PEM: what its JSON Web Tokens are checked with. */
+  readonly publicKey: string;
+  readonly installations?: readonly InstallationOptions[];
+  /** How long a new token gets 401. Default 0. */
+  readonly tokenKnownAfterMs?: number;
+  /** How long a new token gets 403. Default 0. */
+  readonly tokenPermittedAfterMs?: number;
+}
+
+export interface InstallationOptions {
+  readonly id: number;
+  /** `acme` */
+  readonly owner: string;
+  /** Their names without the owner; absent: all of the owner. */
+  readonly repositories?: readonly string[];
+  /** Default 'write'. */
+  readonly actions?: Permission;
+  /** Default 'none'. */
+  readonly contents?: Permission;
+  readonly isSuspended?: boolean;
 }
 
 export type Permission = 'none' | 'read' | 'write';

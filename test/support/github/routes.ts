@@ -1,4 +1,5 @@
 import { type Answer, json, Refusal } from './answer.ts';
+import { createInstallationToken, getApp, getRepositoryInstallation } from './apps.ts';
 import { type Call, requireRepository, requireRun, requireWorkflow } from './call.ts';
 import { dispatchRepository, dispatchWorkflow } from './dispatch.ts';
 import { listRuns, listUnderRun } from './run-lists.ts';
@@ -9,9 +10,12 @@ import { runView, workflowView } from './views-of-runs.ts';
 
 export type RouteName =
   | 'cancel'
+  | 'createInstallationToken'
   | 'dispatch'
   | 'forceCancel'
+  | 'getApp'
   | 'getRepository'
+  | 'getRepositoryInstallation'
   | 'getRun'
   | 'getUser'
   | 'getWorkflow'
@@ -28,6 +32,8 @@ export interface Route {
   readonly path: string;
   /** What a fine-grained token must be allowed; absent: nothing but to be valid. */
   readonly needs?: { readonly permission: 'actions' | 'contents'; readonly level: 'read' | 'write' };
+  /** Takes nothing but an app's JSON Web Token. */
+  readonly isForApps?: true;
   /** Path of its documentation. */
   readonly docs: string;
   readonly handle: (call: Call) => Answer;
@@ -46,6 +52,13 @@ export const ROUTES: Readonly<Record<RouteName, Route>> = {
     docs: `${RUNS_DOCS}#cancel-a-workflow-run`,
     handle: (call) => cancel(call, requireRun(call), { forced: false }),
   },
+  createInstallationToken: {
+    method: 'POST',
+    path: '/app/installations/{installation_id}/access_tokens',
+    isForApps: true,
+    docs: '/rest/apps/apps#create-an-installation-access-token-for-an-app',
+    handle: createInstallationToken,
+  },
   dispatch: {
     method: 'POST',
     path: '/repos/{owner}/{repo}/actions/workflows/{workflow_id}/dispatches',
@@ -60,11 +73,25 @@ export const ROUTES: Readonly<Record<RouteName, Route>> = {
     docs: `${RUNS_DOCS}#force-cancel-a-workflow-run`,
     handle: (call) => cancel(call, requireRun(call), { forced: true }),
   },
+  getApp: {
+    method: 'GET',
+    path: '/app',
+    isForApps: true,
+    docs: '/rest/apps/apps#get-the-authenticated-app',
+    handle: getApp,
+  },
   getRepository: {
     method: 'GET',
     path: '/repos/{owner}/{repo}',
     docs: '/rest/repos/repos#get-a-repository',
     handle: (call) => json(200, fullRepositoryView(requireRepository(call), call.viewpoint)),
+  },
+  getRepositoryInstallation: {
+    method: 'GET',
+    path: '/repos/{owner}/{repo}/installation',
+    isForApps: true,
+    docs: '/rest/apps/apps#get-a-repository-installation-for-the-authenticated-app',
+    handle: getRepositoryInstallation,
   },
   getRun: {
     method: 'GET',
@@ -130,7 +157,7 @@ export const ROUTES: Readonly<Record<RouteName, Route>> = {
     path: '/rate_limit',
     docs: '/rest/rate-limit/rate-limit#get-rate-limit-status-for-the-authenticated-user',
     handle: ({ rateLimits, caller, viewpoint }) =>
-      json(200, rateLimits.view(caller.token, viewpoint.now, viewpoint.apiVersion)),
+      json(200, rateLimits.view(caller.budget, viewpoint.now, viewpoint.apiVersion)),
   },
   repositoryDispatch: {
     method: 'POST',

@@ -7,7 +7,7 @@ import { CONTROL_PATH, control } from './control.ts';
 import { type Delivery, deliver, type Fault, type FaultHandle, Faults } from './faults.ts';
 import { type Flavour, flavourOf } from './flavour.ts';
 import { answerRequest, routeOf, type Site } from './gateway.ts';
-import type { StandInOptions } from './options.ts';
+import type { AppOptions, StandInOptions } from './options.ts';
 import { RateLimits } from './rate-limits.ts';
 import { type RecordedRequest, RequestLog } from './request-log.ts';
 import type { RouteName } from './routes.ts';
@@ -97,6 +97,16 @@ export class GitHubStandIn {
     const workflow = found === undefined ? undefined : findWorkflow(found, file);
     if (workflow === undefined) throw new Error(`no workflow ${file} in ${repository}`);
     return workflow;
+  }
+
+  /** What the apps look like from now on: installed anew, suspended, … */
+  set apps(apps: readonly AppOptions[]) {
+    this.#state.apps = apps;
+  }
+
+  /** GitHub knows none of the tokens any more that it gave to apps. */
+  revokeInstallationTokens(): void {
+    this.#state.installationTokens = [];
   }
 
   /** From now on the run stands still as given. */

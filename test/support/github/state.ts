@@ -1,5 +1,7 @@
 import type { EpochMs } from '../../../src/core/time.ts';
+import type { InstallationToken } from './apps.ts';
 import type {
+  AppOptions,
   ArtifactOptions,
   Inputs,
   JobOptions,
@@ -84,12 +86,17 @@ const ONE_JOB: readonly JobOptions[] = [{ name: 'build', steps: ['Set up job', '
 /** All that the stand-in remembers about repositories and runs. */
 export class GitHubState {
   readonly tokens: readonly TokenOptions[];
+  apps: readonly AppOptions[];
+  /** Those that were given out and not revoked. */
+  installationTokens: InstallationToken[] = [];
   readonly repositories: readonly Repository[];
   readonly runs: Run[] = [];
   listLagMs: number;
+  #tokensGivenOut = 0;
 
   constructor(options: StandInOptions) {
     this.tokens = options.tokens ?? [{ token: STAND_IN_TOKEN, login: 'octocat' }];
+    this.apps = options.apps ?? [];
     this.repositories = (options.repositories ?? []).map(createRepository);
     this.listLagMs = options.listLagMs ?? 0;
   }
@@ -97,6 +104,11 @@ export class GitHubState {
   /** GitHub's names of owners and repositories ignore case. */
   findRepository(fullName: string): Repository | undefined {
     return this.repositories.find((repository) => repository.fullName.toLowerCase() === fullName.toLowerCase());
+  }
+
+  nextTokenNumber(): number {
+    this.#tokensGivenOut += 1;
+    return this.#tokensGivenOut;
   }
 
   createRun(run: NewRun, now: EpochMs): Run {

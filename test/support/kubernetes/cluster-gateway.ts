@@ -7,10 +7,22 @@ import type { Kubernetes } from './start-kubernetes.ts';
 
 const proxyPath = /^\/apis\/cluster\.core\.oam\.dev\/v1alpha1\/clustergateways\/([^/]+)\/proxy(\/.*)$/;
 
+/** A call as it came, once its answer has begun. */
+export interface ApiCall {
+  readonly method: string;
+  /** With its query. */
+  readonly url: string;
+  /** The user that it was made as; absent: the caller itself. */
+  readonly account?: string;
+  readonly status: number;
+}
+
 /** KubeVela's hub, as far as reads go: an API server, and the gateway to the clusters that it manages. */
 export interface ClusterGateway extends AsyncDisposable {
   /** `cluster path` of what went through the gateway. */
   readonly forwarded: readonly string[];
+  /** All that was asked, the hub's own included. */
+  readonly calls: readonly ApiCall[];
   /** A kubeconfig for the hub, for the token given or the administrator. */
   kubeconfig(token?: string): string;
   /** As without KubeVela's multicluster: the hub does not know the gateway's paths. */
@@ -27,9 +39,14 @@ export async function startClusterGateway(
   clusters: Readonly<Record<string, Kubernetes>>,
 ): Promise<ClusterGateway> {
   const forwarded: string[] = [];
+  const calls: ApiCall[] = [];
   let isInstalled = true;
 
   const server = createServer((incoming, response) => {
+    const { method = '', url = '' } = incoming;
+    const account = incoming.headers['impersonate-user'];
+    const asUser = typeof account === 'string' ? { account } : {};
+    response.once('pipe', () => calls.push({ method, url, ...asUser, status: response.statusCode }));
     const [, name, path] = proxyPath.exec(incoming.url ?? '') ?? [];
     if (name === undefined || path === undefined) return forward(hub, incoming, response, {});
     if (!isInstalled) return void response.writeHead(404, { 'content-type': 'text/plain' }).end('404 page not found\n');
@@ -43,6 +60,7 @@ export async function startClusterGateway(
   const { url, close } = await listenOnLoopback(server);
   return {
     forwarded,
+    calls,
     kubeconfig: (token = hub.adminToken) => kubeconfigText({ url, user: { token } }),
     uninstall() {
       isInstalled = false;
