@@ -40,7 +40,7 @@ export async function openKubevelaBench({ workflows, ...options }: KubevelaBench
     gitHubUrl: gitHub.url,
     // Nobody purges here.
     cacheUrl: 'http://127.0.0.1:9',
-    kubeconfig: kubernetes.adminKubeconfigPath,
+    kubernetes,
   });
   opened.defer(() => executor.close());
   const services = { 'http://aftersync.vela-system:8080': executor.url };

@@ -15,5 +15,8 @@ export const generatedFiles: Readonly<Record<string, () => string>> = {
   'addon/aftersync/resources/read-object.cue': () =>
     readObjectResource(readFileSync(join(repository, 'definitions/read-object.cue'), 'utf8')),
   ...Object.fromEntries(steps.map((step) => [uiSchemaFile(step), () => uiSchema(step)])),
+  // Kustomize takes no files from outside its folder, nor links to such.
+  'deploy/stepexecutions.yaml': () =>
+    readFileSync(join(repository, 'addon/aftersync/resources/stepexecutions.yaml'), 'utf8'),
   'docs/openapi.json': () => `${JSON.stringify(openApiDocument(steps), null, 2)}\n`,
 };

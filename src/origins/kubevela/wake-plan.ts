@@ -10,8 +10,14 @@ const mostPatches = 5;
 /** Twice as long after each. */
 const firstPauseMs = 2_000;
 const leastGapMs = 1_000;
-/** How long the status write that follows a tick is waited for. */
-const longestHoldMs = 500;
+/** How long the status write that follows a tick is waited for. Built-in steps of the same tick may take 3 s for a call. */
+const longestHoldMs = 4_000;
+/** The engine's own ticks begin with whole seconds of the clock (kubevela/workflow: pkg/executor/workflow.go, setNextExecuteTime). */
+const engineSecondMs = 1_000;
+/** What is patched shortly before such a second is not seen by a tick that begins then. */
+const unseenMs = 20;
+/** How long after it such a tick has asked us, if there is one. */
+const askingMs = 300;
 
 interface Untold {
   readonly execution: Execution;
@@ -67,11 +73,12 @@ export class WakePlan {
     return [...this.#untold.values()].some((untold) => this.#isAwaitedBy(untold, object));
   }
 
-  /** When the next patch may be sent at the earliest; undefined where there is nothing to be told. */
-  dueAt(): EpochMs | undefined {
+  /** When the next patch may be sent at the earliest, from now on; undefined where there is nothing to be told. */
+  dueAt(now: EpochMs): EpochMs | undefined {
     if (this.isEmpty) return undefined;
     const firstAt = Math.min(...[...this.#untold.values()].map(({ dueAt }) => dueAt));
-    return Math.max(firstAt, this.#patchedAt + leastGapMs, (this.#tick?.answeredAt ?? 0) + longestHoldMs);
+    const tickEndsAt = (this.#tick?.answeredAt ?? 0) + longestHoldMs;
+    return clearOfTicks(Math.max(now, firstAt, this.#patchedAt + leastGapMs, tickEndsAt));
   }
 
   /** A patch that is tried now serves all. Returns its text, which differs each time. */
@@ -134,6 +141,15 @@ export class WakePlan {
     const status = part(object, 'status');
     return this.#kind === 'Application' ? part(status, 'workflow') : (status.steps ?? []);
   }
+}
+
+/**
+ * A tick that has read the object and not asked yet is not known here, and a patch would make what it writes fail. It is let
+ * ask first, which tells it all that the patch would.
+ */
+function clearOfTicks(at: EpochMs): EpochMs {
+  const sinceUnseen = (at + unseenMs) % engineSecondMs;
+  return at + Math.max(0, unseenMs + askingMs - sinceUnseen);
 }
 
 function textOf(all: readonly Untold[]): string {

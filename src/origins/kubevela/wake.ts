@@ -180,7 +180,7 @@ export class Wake {
 
   #reschedule(followed: Followed): void {
     if (followed.isBusy || this.#ending.signal.aborted) return;
-    const dueAt = followed.isKnown ? followed.plan.dueAt() : undefined;
+    const dueAt = followed.isKnown ? followed.plan.dueAt(this.#now()) : undefined;
     this.#schedule.set(followed, dueAt ?? followed.usedAt + idleMs);
   }
 

@@ -64,8 +64,8 @@ test('the beginning and the end of an execution are Events on its Application', 
     reason: 'StepStarted',
     message: 'step smoke (trigger-github-action) started',
     source: { component: 'aftersync' },
-    firstTimestamp: '2026-11-21T02:00:00.000Z',
-    lastTimestamp: '2026-11-21T02:00:00.000Z',
+    firstTimestamp: '2026-11-21T02:00:00.300Z',
+    lastTimestamp: '2026-11-21T02:00:00.300Z',
     count: 1,
   });
   assert.deepEqual([succeeded?.type, succeeded?.reason], ['Normal', 'StepSucceeded']);

@@ -2,8 +2,8 @@ import type { Execution, ExecutionStatus, Origin } from '../../../src/core/execu
 import type { JsonObject } from '../../../src/core/json.ts';
 import { originObject } from '../../../src/origins/kubevela/origin-object.ts';
 
-/** When the samples were created. */
-export const t0 = Date.UTC(2026, 10, 21, 2, 0, 0);
+/** When the samples were created: within a second, where no tick of the engine begins. */
+export const t0 = Date.UTC(2026, 10, 21, 2, 0, 0, 300);
 
 export const web: Origin = {
   kind: 'Application',
