@@ -69,8 +69,12 @@ for (const version of cueVersions) {
       assert.deepEqual({ apiVersion, kind }, { apiVersion: 'core.oam.dev/v1beta1', kind: 'Application' });
       assert.deepEqual(
         spec.components.map(({ name, type }) => `${name}: ${type}`),
-        ['read-object', 'access', 'executor', 'aftersync-resources'].map((name) => `${name}: k8s-objects`),
+        ['namespace', 'read-object', 'access', 'executor', 'aftersync-resources'].map((name) => `${name}: k8s-objects`),
       );
+      const awaited = spec.components.flatMap(({ name, dependsOn = [] }) =>
+        dependsOn.map((other) => `${name}: ${other}`),
+      );
+      assert.deepEqual(awaited, ['access: namespace', 'executor: access', 'executor: aftersync-resources']);
       const selector = { resourceTypes: ['CustomResourceDefinition', 'PersistentVolumeClaim'] };
       assert.deepEqual(spec.policies, [
         { name: 'local', type: 'topology', properties: { clusters: ['local'] } },

@@ -6,20 +6,16 @@ import { type Kubernetes, type KubernetesRequest, startKubernetes } from '../sup
 import { Cluster } from '../support/kubevela/cluster.ts';
 import { installKubeVela } from '../support/kubevela/crds.ts';
 import type { KubernetesObject } from '../support/kubevela/objects.ts';
-import { image, objectOf, renderApplication } from './rendered-addon.ts';
+import { addonObjects, enableAddon, executorToken, prepareForAddon } from './enabled-addon.ts';
+import { image } from './rendered-addon.ts';
 
-interface AggregatedRole extends KubernetesObject {
-  readonly aggregationRule: { readonly clusterRoleSelectors: readonly { readonly matchLabels: object }[] };
-}
-
-const version = '0.14.1';
 const account = 'system:serviceaccount:vela-system:aftersync';
 const rbac = 'rbac.authorization.k8s.io/v1';
 
 /** As `kubectl auth can-i` is asked: `VERB RESOURCE[/SUBRESOURCE][.GROUP] [NAME] [in NAMESPACE]`. */
 const always = [
   'list applications.core.oam.dev',
-  'watch applicationrevisions.core.oam.dev',
+  'get applicationrevisions.core.oam.dev in shop',
   'watch workflowruns.core.oam.dev',
   'get workflows.core.oam.dev in shop',
   'patch applications/status.core.oam.dev in shop',
@@ -27,8 +23,12 @@ const always = [
   'create events in shop',
   'create tokenreviews.authentication.k8s.io',
   'create subjectaccessreviews.authorization.k8s.io',
-  'create leases.coordination.k8s.io in vela-system',
-  'update leases.coordination.k8s.io aftersync in vela-system',
+  'create leases.coordination.k8s.io in aftersync-replicas',
+  'delete leases.coordination.k8s.io in aftersync-replicas',
+  'create stepexecutions.aftersync.dev in shop',
+  'update stepexecutions/status.aftersync.dev in shop',
+  'delete stepexecutions.aftersync.dev in shop',
+  'watch stepexecutions.aftersync.dev',
   'watch deployments.apps',
   'get pods in shop',
   'watch certificates.cert-manager.io in shop',
@@ -46,11 +46,16 @@ const never = [
   'patch events in shop',
   'get secrets in shop',
   'list secrets',
+  'list applicationrevisions.core.oam.dev',
   'list secrets in vela-system',
-  'get secrets other in vela-system',
+  'get secrets github in vela-system',
   'create serviceaccounts/token in vela-system',
   'create leases.coordination.k8s.io in shop',
+  'create leases.coordination.k8s.io in vela-system',
   'update leases.coordination.k8s.io kubevela in vela-system',
+  'delete leases.coordination.k8s.io kubevela in vela-system',
+  'update stepexecutions.aftersync.dev in shop',
+  'patch customresourcedefinitions.apiextensions.k8s.io',
   'get certificaterequests.cert-manager.io in shop',
   'get clustergateways/proxy.cluster.core.oam.dev other',
   'get clustergateways.cluster.core.oam.dev edge',
@@ -61,19 +66,19 @@ const never = [
 ];
 
 const byParameter: Readonly<Record<string, { readonly args: object; readonly ask: string }>> = {
-  connections: { args: { connections: ['github'] }, ask: 'get secrets github in vela-system' },
   readClusters: { args: { readClusters: ['edge'] }, ask: 'get clustergateways/proxy.cluster.core.oam.dev edge' },
   impersonate: { args: { impersonate: true }, ask: 'impersonate serviceaccounts in shop' },
 };
 
 const variants: Readonly<Record<string, object>> = {
   'an image': { image },
+  'a store of its own': { image, store: 'sqlite' },
   'an executor elsewhere, by IPv4': { externalExecutor: { address: '10.0.0.7', port: 80 } },
   'an executor elsewhere, by IPv6': { externalExecutor: { address: '2001:db8::7' } },
   everything: {
     image,
     imagePullSecrets: ['registry'],
-    storageClass: 'fast',
+    replicas: 3,
     resources: { limits: { cpu: '2' } },
     config: 'log: { level: debug }',
     connections: ['github', 'edge.cdn'],
@@ -91,33 +96,13 @@ before(async () => {
   kubernetes = await startKubernetes();
   cluster = new Cluster(kubernetes);
   await installKubeVela(cluster);
-  await cluster.apply(stepDefinitions);
-  await cluster.untilServed({ apiVersion: 'core.oam.dev/v1beta1', kind: 'WorkflowStepDefinition' });
-  for (const name of ['vela-system', 'shop']) {
+  await prepareForAddon(cluster);
+  for (const name of ['shop', 'aftersync-replicas']) {
     await cluster.apply({ apiVersion: 'v1', kind: 'Namespace', metadata: { name } });
   }
   await cluster.apply(roleOfATeam);
 });
 after(() => kubernetes?.close());
-
-const stepDefinitions = {
-  apiVersion: 'apiextensions.k8s.io/v1',
-  kind: 'CustomResourceDefinition',
-  metadata: { name: 'workflowstepdefinitions.core.oam.dev' },
-  spec: {
-    group: 'core.oam.dev',
-    scope: 'Namespaced',
-    names: { kind: 'WorkflowStepDefinition', plural: 'workflowstepdefinitions', singular: 'workflowstepdefinition' },
-    versions: [
-      {
-        name: 'v1beta1',
-        served: true,
-        storage: true,
-        schema: { openAPIV3Schema: { type: 'object', 'x-kubernetes-preserve-unknown-fields': true } },
-      },
-    ],
-  },
-};
 
 /** As docs/install.md says how a custom resource becomes readable. */
 const roleOfATeam = {
@@ -126,25 +111,6 @@ const roleOfATeam = {
   metadata: { name: 'aftersync-reads-certificates', labels: { 'aftersync.dev/aggregate-to-reader': 'true' } },
   rules: [{ apiGroups: ['cert-manager.io'], resources: ['certificates'], verbs: ['get', 'list', 'watch'] }],
 };
-
-/** Applies all objects, as KubeVela does, and aggregates, as the cluster's controller does, which does not run here. */
-async function enable(args: object): Promise<void> {
-  const objects = await render({ image, ...args });
-  for (const object of objects) await cluster.apply(object);
-  const reader = objectOf<AggregatedRole>(objects, 'ClusterRole', 'aftersync-reader');
-  const parts = reader.aggregationRule.clusterRoleSelectors.map(({ matchLabels }) => {
-    const labels = Object.entries(matchLabels).map((label) => label.join('='));
-    return cluster.list<{ readonly rules: readonly object[] }>(reader, { namespace: '', labels: labels.join() });
-  });
-  const rules = (await Promise.all(parts)).flat().flatMap((part) => part.rules);
-  const aggregated = { ...reader, rules };
-  await cluster.put(aggregated);
-}
-
-async function render(args: object): Promise<readonly KubernetesObject[]> {
-  const { spec } = await renderApplication({ version, args });
-  return spec.components.flatMap(({ properties: { objects } }) => objects);
-}
 
 async function request<T>(sent: KubernetesRequest): Promise<T> {
   const { status, body } = await kubernetes.request(sent);
@@ -184,7 +150,7 @@ async function assertEach(asks: readonly string[], allowed: boolean): Promise<vo
 
 for (const [what, args] of Object.entries(variants)) {
   test(`with ${what} the API server takes each object, and knows each of its fields`, async () => {
-    for (const object of await render(args)) {
+    for (const object of await addonObjects(args)) {
       const { apiVersion, kind, metadata } = object;
       const api = apiVersion.includes('/') ? `/apis/${apiVersion}` : `/api/${apiVersion}`;
       const place = metadata.namespace === undefined ? '' : `/namespaces/${metadata.namespace}`;
@@ -200,46 +166,33 @@ for (const [what, args] of Object.entries(variants)) {
 }
 
 describe('the service account', () => {
-  before(() => enable({}));
+  before(() => enableAddon(cluster));
 
   test('may do what the executor does', () => assertEach(always, true));
 
   test('may do nothing else', () => assertEach([...never, ...Object.values(byParameter).map(({ ask }) => ask)], false));
 
+  test('may do less where it keeps executions itself', async () => {
+    const objects = await addonObjects({ image, store: 'sqlite' });
+    const roles = objects.filter(({ kind }) => /Role$/.test(kind));
+    assert.doesNotMatch(JSON.stringify(roles), /leases|stepexecutions/);
+  });
+
   test('may only do more where a parameter says so', async () => {
     for (const { args, ask } of Object.values(byParameter)) {
-      await enable(args);
+      await enableAddon(cluster, args);
       await assertEach([ask], true);
       await assertEach(
         [...never, ...Object.values(byParameter).flatMap((other) => (other.ask === ask ? [] : other.ask))],
         false,
       );
     }
-    await enable({});
-  });
-
-  test('reads the Secrets of a namespace whose team has bound aftersync-connection there', async () => {
-    await cluster.apply({
-      apiVersion: rbac,
-      kind: 'RoleBinding',
-      metadata: { name: 'aftersync-connection', namespace: 'shop' },
-      roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind: 'ClusterRole', name: 'aftersync-connection' },
-      subjects: [{ kind: 'ServiceAccount', name: 'aftersync', namespace: 'vela-system' }],
-    } as KubernetesObject);
-    await assertEach(['get secrets in shop'], true);
-    await assertEach(['list secrets in shop', 'get secrets in default'], false);
-    await cluster.delete({ apiVersion: rbac, kind: 'RoleBinding', name: 'aftersync-connection', namespace: 'shop' });
-    await assertEach(['get secrets in shop'], false);
+    await enableAddon(cluster);
   });
 
   test('wakes an Application by a condition, tells of it by an Event, and changes nothing else', async () => {
-    const { status } = await request<{ readonly status: { readonly token: string } }>({
-      method: 'POST',
-      path: '/api/v1/namespaces/vela-system/serviceaccounts/aftersync/token',
-      body: { spec: {} },
-    });
-    const asAccount = async (sent: KubernetesRequest) =>
-      (await kubernetes.request({ ...sent, token: status.token })).status;
+    const token = await executorToken(kubernetes);
+    const asAccount = async (sent: KubernetesRequest) => (await kubernetes.request({ ...sent, token })).status;
     const path = '/apis/core.oam.dev/v1beta1/namespaces/shop/applications/web';
     await cluster.create({
       apiVersion: 'core.oam.dev/v1beta1',
@@ -272,7 +225,7 @@ describe('the service account', () => {
       reason: 'Ended',
     };
     assert.equal(await asAccount({ method: 'POST', path: '/api/v1/namespaces/shop/events', body: event }), 201);
-    const review = { apiVersion: 'authentication.k8s.io/v1', kind: 'TokenReview', spec: { token: status.token } };
+    const review = { apiVersion: 'authentication.k8s.io/v1', kind: 'TokenReview', spec: { token } };
     const reviews = '/apis/authentication.k8s.io/v1/tokenreviews';
     assert.equal(await asAccount({ method: 'POST', path: reviews, body: review }), 201);
     assert.equal(await asAccount({ method: 'GET', path: '/api/v1/namespaces/vela-system/secrets/other' }), 403);

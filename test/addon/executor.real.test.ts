@@ -20,13 +20,17 @@ interface Volume {
 interface Deployment {
   readonly spec: {
     readonly replicas: number;
+    readonly strategy: object;
     readonly template: {
       readonly metadata: { readonly annotations: Readonly<Record<string, string>> };
       readonly spec: {
         readonly imagePullSecrets: readonly object[];
+        readonly terminationGracePeriodSeconds: number;
+        readonly topologySpreadConstraints?: readonly object[];
         readonly containers: readonly [
           {
             readonly resources: object;
+            readonly lifecycle?: object;
             readonly args: readonly string[];
             readonly volumeMounts: readonly { readonly name: string; readonly mountPath: string }[];
           },
@@ -42,6 +46,8 @@ interface ConfigMap {
 }
 
 interface Settings {
+  readonly store: object;
+  readonly connectionsFolder?: string;
   readonly connections: readonly Readonly<Record<string, unknown>>[];
 }
 
@@ -57,33 +63,74 @@ for (const version of cueVersions) {
       return objectOf<ConfigMap>(objects, 'ConfigMap').data['aftersync.yaml'];
     };
 
-    test('an image is one process with a claim, a configuration, a Service and a NetworkPolicy', async () => {
+    test('an image is two replicas with a configuration, a Service, a NetworkPolicy and a disruption budget', async () => {
       const objects = await render({ image });
-      assert.deepEqual(
-        objects.map(({ kind, metadata: { namespace, name } }) => `${kind} ${namespace}/${name}`),
-        [
-          'Deployment vela-system/aftersync',
-          'PersistentVolumeClaim vela-system/aftersync-data',
-          'ConfigMap vela-system/aftersync-config',
-          'NetworkPolicy vela-system/aftersync',
-          'Service vela-system/aftersync',
-        ],
-      );
+      assert.deepEqual(namesOf(objects), [
+        'Deployment vela-system/aftersync',
+        'ConfigMap vela-system/aftersync-config',
+        'NetworkPolicy vela-system/aftersync',
+        'PodDisruptionBudget vela-system/aftersync',
+        'Service vela-system/aftersync',
+      ]);
       assert.deepEqual(objectOf(objects, 'Service'), {
         apiVersion: 'v1',
         kind: 'Service',
         metadata: inVelaSystem,
         spec: { selector: inVelaSystem.labels, ports: [{ name: 'http', port: 8080, targetPort: 'http' }] },
       });
-      const { spec } = objectOf<{ spec: Record<string, unknown> }>(objects, 'Deployment');
-      assert.deepEqual(
-        { replicas: spec.replicas, strategy: spec.strategy },
-        { replicas: 1, strategy: { type: 'Recreate' } },
-      );
+      const { replicas, strategy } = objectOf<Deployment>(objects, 'Deployment').spec;
+      const rollingUpdate = { maxUnavailable: 0, maxSurge: 1 };
+      assert.deepEqual({ replicas, strategy }, { replicas: 2, strategy: { type: 'RollingUpdate', rollingUpdate } });
+      assert.deepEqual(objectOf<{ spec: object }>(objects, 'PodDisruptionBudget').spec, {
+        minAvailable: 1,
+        selector: { matchLabels: inVelaSystem.labels },
+      });
     });
 
-    test('the process may do nothing but write to its claim', async () => {
-      const { template } = (await deployment({})).spec as unknown as Readonly<Record<string, Record<string, unknown>>>;
+    test('with sqlite it is one process with a claim, which is never two at once', async () => {
+      const objects = await render({ image, store: 'sqlite' });
+      assert.deepEqual(namesOf(objects), [
+        'Deployment vela-system/aftersync',
+        'ConfigMap vela-system/aftersync-config',
+        'NetworkPolicy vela-system/aftersync',
+        'PersistentVolumeClaim vela-system/aftersync-data',
+        'Service vela-system/aftersync',
+      ]);
+      const { replicas, strategy } = objectOf<Deployment>(objects, 'Deployment').spec;
+      assert.deepEqual({ replicas, strategy }, { replicas: 1, strategy: { type: 'Recreate' } });
+    });
+
+    test('a single replica can be drained', async () => {
+      const objects = await render({ image, replicas: 1 });
+      assert.ok(objects.every(({ kind }) => kind !== 'PodDisruptionBudget'));
+    });
+
+    test('replicas are spread over the nodes', async () => {
+      const { topologySpreadConstraints } = (await deployment({})).spec.template.spec;
+      assert.deepEqual(topologySpreadConstraints, [
+        {
+          maxSkew: 1,
+          topologyKey: 'kubernetes.io/hostname',
+          whenUnsatisfiable: 'ScheduleAnyway',
+          labelSelector: { matchLabels: inVelaSystem.labels },
+          matchLabelKeys: ['pod-template-hash'],
+        },
+      ]);
+    });
+
+    test('a pod that ends takes requests until nothing leads to it, and has the time to end what it sends', async () => {
+      const endings = async (args: object) => {
+        const { terminationGracePeriodSeconds, containers } = (await deployment(args)).spec.template.spec;
+        return [terminationGracePeriodSeconds, containers[0].lifecycle];
+      };
+      assert.deepEqual(await endings({}), [50, { preStop: { exec: { command: ['sleep', '5'] } } }]);
+      assert.deepEqual(await endings({ store: 'sqlite' }), [45, undefined]);
+    });
+
+    test('the process may do nothing but write to its claim, if it has one', async () => {
+      const { template } = (await deployment({ store: 'sqlite' })).spec as unknown as Readonly<
+        Record<string, Record<string, unknown>>
+      >;
       const pod = template?.spec as Readonly<Record<string, unknown>>;
       const [container] = pod.containers as readonly [Readonly<Record<string, unknown>>];
       assert.deepEqual(pod.securityContext, {
@@ -100,6 +147,10 @@ for (const version of cueVersions) {
       });
       assert.deepEqual(container.volumeMounts, [
         { name: 'data', mountPath: '/data', readOnly: false },
+        { name: 'config', mountPath: '/etc/aftersync/config', readOnly: true },
+      ]);
+      const { containers } = (await deployment({})).spec.template.spec;
+      assert.deepEqual(containers[0].volumeMounts, [
         { name: 'config', mountPath: '/etc/aftersync/config', readOnly: true },
       ]);
       assert.deepEqual(container.args, ['serve', '--config', '/etc/aftersync/config/aftersync.yaml']);
@@ -124,7 +175,7 @@ for (const version of cueVersions) {
         limits: { cpu: '2', memory: '1Gi' },
       });
       const claimed = async (given: object) =>
-        objectOf<{ spec: object }>(await render({ image, ...given }), 'PersistentVolumeClaim').spec;
+        objectOf<{ spec: object }>(await render({ image, store: 'sqlite', ...given }), 'PersistentVolumeClaim').spec;
       const accessModes = ['ReadWriteOncePod'];
       assert.deepEqual(await claimed({}), { accessModes, resources: { requests: { storage: '1Gi' } } });
       assert.deepEqual(await claimed({ storage: '5Gi', storageClass: 'fast' }), {
@@ -202,7 +253,7 @@ for (const version of cueVersions) {
         server: { address: '0.0.0.0:8080' },
         auth: { kubernetes: true },
         kubevela: { connection: 'cluster' },
-        store: { type: 'sqlite', path: '/data/aftersync.db' },
+        store: { type: 'kubernetes', connection: 'cluster', leaseNamespace: 'aftersync-replicas' },
         connections: [
           {
             name: 'cluster',
@@ -219,6 +270,7 @@ for (const version of cueVersions) {
       const text = `
 log: { level: debug }
 auth: { tokensFile: /etc/aftersync/secrets/tokens/tokens }
+store: { leaseDuration: 30s, writesPerSecond: 100 }
 kubevela:
   definitions: [{ type: smoke-test, step: trigger-github-action }]
 connections:
@@ -230,7 +282,13 @@ connections:
         log: { level: 'debug' },
         auth: { kubernetes: true, tokensFile: '/etc/aftersync/secrets/tokens/tokens' },
         kubevela: { connection: 'cluster', definitions: [{ type: 'smoke-test', step: 'trigger-github-action' }] },
-        store: { type: 'sqlite', path: '/data/aftersync.db' },
+        store: {
+          type: 'kubernetes',
+          connection: 'cluster',
+          leaseNamespace: 'aftersync-replicas',
+          leaseDuration: '30s',
+          writesPerSecond: 100,
+        },
         connections: [
           {
             name: 'cluster',
@@ -242,6 +300,16 @@ connections:
           { name: 'edge', type: 'varnish', endpoints: ['http://varnish.shop:6081'], allow: { namespaces: ['shop'] } },
         ],
       });
+    });
+
+    test('each Secret that is named may be a connection as it stands', async () => {
+      const { connectionsFolder } = parse(await config('', { connections: ['github'] })) as Settings;
+      assert.equal(connectionsFolder, '/etc/aftersync/connections');
+    });
+
+    test('with sqlite the store is a file on the claim', async () => {
+      const { store } = parse(await config('', { store: 'sqlite' })) as Settings;
+      assert.deepEqual(store, { type: 'sqlite', path: '/data/aftersync.db' });
     });
 
     test('another configuration is another pod', async () => {
@@ -274,6 +342,7 @@ connections:
             { name: 'github', type: 'github', isDefault: false },
           ],
         );
+        assert.equal(loaded.store.type, 'kubernetes');
         assert.ok(loaded.kubevela, 'a workflow proves its origin');
         assert.ok(loaded.auth.kubernetes, 'accounts of the cluster may call');
         const { connections } = parse(text) as Settings;
@@ -289,6 +358,10 @@ connections:
   });
 }
 
+function namesOf(objects: readonly KubernetesObject[]): readonly string[] {
+  return objects.map(({ kind, metadata: { namespace, name } }) => `${kind} ${namespace}/${name}`);
+}
+
 async function assertRefusals(version: CueVersion): Promise<void> {
   const refused = [
     {
@@ -301,7 +374,7 @@ async function assertRefusals(version: CueVersion): Promise<void> {
       args: { image, externalExecutor: { address: '10.0.0.7' } },
       sentence: /^two executors: name either image or externalExecutor/,
     },
-    { args: { image, replicas: 2 }, sentence: /^replicas=2: .*sqlite.* name 1, or 0/ },
+    { args: { image, store: 'sqlite', replicas: 2 }, sentence: /^replicas=2: .*sqlite.* name 1, or store=kubernetes/ },
     { args: { image, replicas: -1 }, sentence: /^replicas=-1: / },
     {
       args: { externalExecutor: { address: 'ci.example.com' } },
@@ -310,9 +383,14 @@ async function assertRefusals(version: CueVersion): Promise<void> {
     { args: { image, config: 'hello' }, sentence: /^config: the text of an aftersync\.yaml/ },
     {
       args: { image, config: 'server: { address: "0.0.0.0:80" }' },
-      sentence: /^config: leave out server\.address and store/,
+      sentence: /^config: leave out server\.address, which the addon sets/,
     },
-    { args: { image, config: 'store: { path: /tmp/a.db }' }, sentence: /^config: leave out server\.address and store/ },
+    { args: { image, config: 'store: { path: /tmp/a.db }' }, sentence: /^config: leave out store\.path, which/ },
+    { args: { image, config: 'store: { leaseNamespace: a }' }, sentence: /^config: leave out store\.leaseNamespace/ },
+    {
+      args: { image, store: 'sqlite', config: 'store: { writesPerSecond: 1 }' },
+      sentence: /^config: leave out store\.writesPerSecond/,
+    },
     { args: { image, connections: ['github', 'github'] }, sentence: /^connections: a Secret is named twice/ },
   ];
   for (const { args, sentence } of refused) assert.match(await refusalOf({ version, args }), sentence);

@@ -19,6 +19,7 @@ export interface Application {
     readonly components: readonly {
       readonly name: string;
       readonly type: string;
+      readonly dependsOn?: readonly string[];
       readonly properties: { readonly objects: readonly KubernetesObject[] };
     }[];
     readonly policies: readonly { readonly name: string; readonly type: string; readonly properties: object }[];
