@@ -12,6 +12,7 @@ import { cacheFolder } from './support/cache-folder.ts';
 import { cueVersions, ensureCue } from './support/cue/cue-program.ts';
 import { ensureDebianPackages } from './support/debian-packages.ts';
 import { ensureKubeApiServer } from './support/kubernetes/kube-apiserver-program.ts';
+import { ensureKustomize } from './support/kustomize.ts';
 import { nginxPackages } from './support/nginx.ts';
 import { varnishPackages } from './support/varnish.ts';
 
@@ -38,5 +39,6 @@ process.exit(code ?? 1);
 async function provide(): Promise<void> {
   await ensureDebianPackages([...varnishPackages, ...nginxPackages, 'etcd-server', 'buildah', 'debootstrap']);
   for (const version of cueVersions) await ensureCue(version);
+  await ensureKustomize();
   await ensureKubeApiServer();
 }

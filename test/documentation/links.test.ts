@@ -5,7 +5,7 @@ import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
-const pages = globSync('{*.md,docs/**/*.md}', { cwd: root });
+const pages = globSync('{*.md,addon/**/*.md,deploy/*.md,docs/**/*.md,examples/*.md}', { cwd: root });
 
 function textOf(page: string): string {
   return readFileSync(join(root, page), 'utf8');
