@@ -414,6 +414,17 @@ describe('a run that is not ours is never taken for ours', () => {
     });
   }
 
+  it('whose execution may be in another replica, of which this process knows nothing', async (t) => {
+    const bench = await open(t);
+    bench.standIn.fault('dispatch', { kind: 'reject-502' });
+    const execution = bench.execution(plain);
+    const { status } = execution.execution;
+    execution.execution = { ...execution.execution, status: { ...status, holder: 'aftersync-a' } };
+    await execution.advance();
+    await dispatchByHand(bench, 'plain.yml');
+    assert.equal(reasonOf(await execution.finish()), 'Uncertain');
+  });
+
   it('that stood there before', async (t) => {
     const bench = await open(t);
     await dispatchByHand(bench, 'plain.yml');

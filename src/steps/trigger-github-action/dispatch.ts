@@ -204,7 +204,9 @@ export class DispatchEffect implements Effect<DispatchRequest, Dispatched> {
     created: { readonly from: EpochMs; readonly to: EpochMs },
   ): UnmarkedSearch | undefined {
     const { ledger, options } = this.#client;
-    if (actor === undefined) return undefined;
+    // What other replicas have dispatched is not in this ledger, so that a run without a mark may be one of theirs.
+    const isShared = this.#context.execution.status.holder !== undefined;
+    if (actor === undefined || isShared) return undefined;
     if (ledger.others(open, intentAt).length > 0) return undefined;
     // After a restart the others' runs are known once each of them has advanced, which none puts off for longer.
     const othersKnownAt = ledger.openedAt + 2 * longestPollIntervalMs(options.pollIntervalMs);
