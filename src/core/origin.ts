@@ -46,7 +46,10 @@ export interface Origins {
   verify(execution: Execution, signal: AbortSignal): Promise<OriginEnd | undefined>;
   /** The same by what the watch knows, which may be nothing. */
   look(execution: Execution): OriginEnd | undefined;
-  /** A tick of the workflow engine is about to be answered with this. Called for each; must be cheap. */
+  /**
+   * A tick of the workflow engine is about to be answered with this. Called for each; must be cheap. Problem `unavailable`
+   * where the engine asks by a state that it has left: an answer would make it do again what comes after the step.
+   */
   asked(execution: Execution): void;
   /** Begins to wake origins and to write Events. */
   start(): void;

@@ -136,9 +136,12 @@ export function assertSameRequest(submission: Submission, stored: Execution): vo
       ? digestOf(submission.body as Json) === stored.requestDigest
       : sameOrigin && body.step === step;
   if (isSame) return;
+  // Who says to be a workflow is not known: it is told nothing of what others asked.
+  const which =
+    body?.origin === undefined ? ` (step ${step}, recorded ${new Date(stored.createdAt).toISOString()})` : '';
   throw new Problem(
     'id-conflict',
-    `${stored.namespace}/${stored.id} exists with another request (step ${step}, recorded ${new Date(stored.createdAt).toISOString()}); use another id`,
+    `${stored.namespace}/${stored.id} exists with another request${which}; use another id`,
   );
 }
 

@@ -64,7 +64,8 @@ async function prove(advance: Advance, { origins }: AdmissionParts): Promise<Not
   const result = await advance.withinLimit(origins.prove(execution, advance.readsAborted));
   if (result.kind === 'denied') return { kind: 'failed', reason: 'Denied', message: result.message };
   if (result.kind === 'unproven') {
-    const until = execution.createdAt + limits.unprovenMs;
+    // Its time limit is its own choice: no record is to stay for having chosen a short one.
+    const until = Math.min(execution.createdAt + limits.unprovenMs, execution.deadline);
     return advance.now() >= until ? 'forget' : { kind: 'waiting', message: result.message, until };
   }
   // One that is contested is told so only now: whoever cannot be proven leaves nothing behind.
@@ -96,6 +97,8 @@ async function waitForTurn(advance: Advance, { store, raise }: AdmissionParts): 
   if (advance.stop !== undefined) return stopped(advance.stop);
   // Whoever looks after this finds us: of two that begin at once, the older one learns of the newer.
   await advance.journal.write();
+  // Stored by others since this advance was begun, such as that its id is contested.
+  if (advance.journal.status.stop !== undefined) return advance.goAgain().stop;
   const me = advance.execution;
   // Two runs of one Workflow are none of each other's business, though they remember together.
   const others = (await store.unfinishedOf(originStep, mostLookedAt)).filter(
@@ -151,17 +154,19 @@ async function seeChange(
   const [acted, succeeded] = [await store.lastWithIntent(originStep), await store.lastSucceeded(originStep)];
   // A step that never sends anything, such as read-object, has nothing but its last success.
   const last = acted ?? succeeded;
+  const newValue = ifSmall(look.seen.value);
+  const change = { digest, ...(newValue === undefined ? {} : { value: newValue.newValue }) };
+  // Also of one that is unchanged, which is the last success for the next one.
+  advance.journal.note((before) => ({ ...before, change }));
   if (last?.status.state === 'succeeded' && last.status.change?.digest === digest) return unchanged(last);
 
-  const newValue = ifSmall(look.seen.value);
   const oldValue = succeeded?.status.change?.value;
   const told = { changed: true, ...(oldValue === undefined ? {} : { oldValue }), ...newValue };
-  const change = { digest, ...(newValue === undefined ? {} : { value: newValue.newValue }) };
-  advance.journal.note((before) => ({ ...before, change, outputs: { ...before.outputs, ...told } }));
+  advance.journal.note((before) => ({ ...before, outputs: { ...before.outputs, ...told } }));
   return undefined;
 }
 
-/** Nothing was called; the digest stays with it, so that it is as good as a success for the next one. */
+/** Nothing was called. */
 function unchanged(last: Execution): Outcome {
   const { oldValue: _, newValue: __, ...outputs } = last.status.outputs;
   return {

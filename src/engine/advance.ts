@@ -30,7 +30,7 @@ import { heldOf } from './shares.ts';
 import { shortText } from './short-text.ts';
 import { createStop } from './stop.ts';
 import type { Turn, Turns } from './turns.ts';
-import type { Unproven } from './unproven.ts';
+import { isUnproven, type Unproven } from './unproven.ts';
 import { within } from './within.ts';
 
 /** So often in a row an advance may fail to find out what became of an effect before the stop goes on without it. */
@@ -54,16 +54,12 @@ export interface AdvanceParts extends AdmissionParts {
 /** Takes one turn: reads the record, lets the step advance, and records what it came to. Never rejects. */
 export async function takeTurn(turns: Turns, turn: Turn, parts: AdvanceParts): Promise<void> {
   const { store, clock, log, closing, holding, gone } = parts;
-  const forget = () => {
-    parts.unproven.delete(turn);
-    turns.forget(turn);
-  };
   try {
     const vanished = gone.get(keyText(turn));
     const execution = vanished ?? (await store.get(turn));
-    if (execution === undefined || isFinal(execution.status.state)) return forget();
+    if (execution === undefined || isFinal(execution.status.state)) return turns.forget(turn);
     const since = vanished !== undefined || holding === undefined ? 0 : holding.claim(heldOf(execution));
-    if (since === undefined) return forget();
+    if (since === undefined) return turns.forget(turn);
     if (since > clock.now()) return turns.wait(turn, since, []);
     await new Advance(execution, turn, parts).run(turns);
   } catch (error) {
@@ -99,7 +95,8 @@ export class Advance {
     this.log = parts.log.child({ namespace: execution.namespace, id: execution.id, step: execution.request.step });
     const isGone = parts.gone.get(keyText(execution)) === execution;
     this.journal = new Journal(execution, { ...parts, log: this.log, isGone });
-    if (isUnproven(execution, parts)) parts.unproven.add(execution);
+    // After a restart too they count.
+    if (isUnproven(execution)) parts.unproven.add(execution);
     this.#noteDeadline(execution);
     this.#noteOriginEnd(parts.origins?.look(execution));
     const { stop } = this.journal.status;
@@ -165,8 +162,7 @@ export class Advance {
     }
     const mistake = this.#mistakeInRequest();
     if (mistake !== undefined) return { kind: 'failed', reason: 'Denied', message: shortText(mistake) };
-    // Only what is proven may be denied for being contested; until then it is like any other that is not.
-    if (stop !== undefined && execution.status.state === 'pending' && stop.reason !== 'Denied') return stopped(stop);
+    if (stop !== undefined && this.#justEnds(stop)) return stopped(stop);
     if (stop?.until !== undefined && this.now() >= stop.until) {
       const [lost] = this.#lost();
       return lost === undefined
@@ -188,6 +184,16 @@ export class Advance {
       }
       return this.#parts.closing.aborted ? undefined : this.tryLater(error).stop;
     }
+  }
+
+  /**
+   * Whether a stop ends it as it stands. What was never proven is looked at first, for nothing of it is to stay: only who
+   * cancels it was let in. Where the cluster cannot be asked it ends all the same.
+   */
+  #justEnds(stop: Stop): boolean {
+    if (this.execution.status.state !== 'pending') return false;
+    if (stop.reason === 'Cancelled' || this.#parts.origins === undefined || !isUnproven(this.execution)) return true;
+    return stop.until !== undefined && this.now() >= stop.until;
   }
 
   /** A store that others share is one that others write to: who may create objects there has not come through our door. */
@@ -273,7 +279,7 @@ export class Advance {
     const { origins } = this.#parts;
     if (origins === undefined || this.stop !== undefined || this.execution.status.proof === undefined) return undefined;
     this.#noteOriginEnd(await origins.verify(this.execution, this.readsAborted));
-    return this.journal.status.stop === undefined ? undefined : this.goAgain();
+    return this.refusesNewEffects();
   }
 
   /** The same for one that was begun before: under a stop only what undoes is sent again. */
@@ -350,22 +356,19 @@ export class Advance {
     if (this.journal.hasNews) this.journal.note((status) => ({ ...status, wakeAt: at }));
     await this.journal.write();
     if (this.journal.status.stop !== undefined && stop === undefined) at = this.#nextLook(outcome.until ?? now);
-    if (this.journal.status.state !== 'pending') this.#parts.unproven.delete(this.#turn);
     turns.wait(this.#turn, at, outcome.signals);
   }
 
   /** Nothing was sent and nobody can ask for it but with a request that makes it anew. */
   async #forget(turns: Turns): Promise<void> {
-    const { store, unproven } = this.#parts;
     try {
-      await store.delete(this.execution, this.execution.version);
+      await this.#parts.store.delete(this.execution, this.execution.version);
       this.log.info('forgotten: its origin could not be proven');
     } catch (error) {
       // Somebody stored a stop meanwhile: it is looked at again.
       if (error instanceof VersionConflict) return turns.wait(this.#turn, this.now(), []);
       if (!(error instanceof ExecutionMissing)) throw error;
     }
-    unproven.delete(this.#turn);
     turns.forget(this.#turn);
   }
 
@@ -386,7 +389,6 @@ export class Advance {
         : { ...ended, state: finalStateOf(outcome.reason), reason: outcome.reason, message: outcome.message };
     });
     await this.journal.write();
-    this.#parts.unproven.delete(this.#turn);
     this.#parts.metrics.ended(this.execution);
     this.log.info(
       { state: this.journal.status.state, reason: this.journal.status.reason },
@@ -404,11 +406,6 @@ function withoutBallast(status: ExecutionStatus): ExecutionStatus {
   const { stepState: _, readiness: __, ...kept } = status;
   const effects = status.effects.map(({ evidence: _, progress: __, ...effect }) => ({ ...effect, request: null }));
   return { ...kept, outputs: {}, effects };
-}
-
-/** After a restart too they count. */
-function isUnproven({ request, status }: Execution, { origins }: Pick<AdvanceParts, 'origins'>): boolean {
-  return origins !== undefined && request.origin !== undefined && status.state === 'pending';
 }
 
 /** What tells of the origin's proof and of its end. One that is stopped goes on whatever becomes of it. */

@@ -85,7 +85,7 @@ export function createEngine(options: EngineOptions): Engine {
   const catalogue = { steps, connections, readyGate, changeGate, areOriginsProven: origins !== undefined };
   const closing = new AbortController();
   const ended = new EndedExecutions(store);
-  const unproven = new Unproven();
+  const unproven = new Unproven(store);
   const gone = new Map<string, Execution>();
   const turns: Turns = new Turns({
     clock,
@@ -147,16 +147,12 @@ export function createEngine(options: EngineOptions): Engine {
   async function create(submission: Submission) {
     if (turns.size >= limits.unfinishedExecutions) throw tooMany();
     const execution = toNewExecution(submission, catalogue, clock.now());
-    if (origins === undefined || execution.request.origin === undefined) return await recorded(store.create(execution));
-    unproven.assertRoom(execution);
-    unproven.add(execution);
-    try {
-      await origins.assertExists(execution.request.origin);
+    const { origin } = execution.request;
+    if (origins === undefined || origin === undefined) return await recorded(store.create(execution));
+    return await unproven.make(execution, async () => {
+      await origins.assertExists(origin);
       return await recorded(store.create(execution));
-    } catch (error) {
-      unproven.delete(execution);
-      throw error;
-    }
+    });
   }
 
   function originToProve({ body }: Submission) {
@@ -249,6 +245,7 @@ export function createEngine(options: EngineOptions): Engine {
       shares.close();
       await turns.close();
       ended.close();
+      unproven.close();
       await connections.close();
     },
   };

@@ -54,18 +54,18 @@ export class Shares {
   /** One that was just asked for. */
   take(execution: Execution): void {
     const { turns, holding } = this.#options;
-    const { deadline, createdAt, status } = execution;
+    const { createdAt, status } = execution;
     if (isFinal(status.state)) return;
     const since = holding === undefined ? createdAt : holding.claim(heldOf(execution));
-    if (since !== undefined) turns.add(execution, { deadline, at: Math.max(since, createdAt), signals: [] });
+    if (since !== undefined) turns.add(execution, { at: Math.max(since, createdAt), signals: [] });
   }
 
   /** What any process has stored. A stop is what others may store of an execution that is ours. */
   #see(execution: Execution): void {
     const { turns } = this.#options;
-    if (turns.has(execution)) {
-      if (execution.status.stop !== undefined || isFinal(execution.status.state)) turns.raiseOnce(execution);
-    } else this.take(execution);
+    const isToEnd = execution.status.stop !== undefined || isFinal(execution.status.state);
+    if (isToEnd && turns.has(execution)) turns.raiseOnce(execution);
+    else this.take(execution);
   }
 
   /** The record was deleted. Who deletes it wants its end, which goes on from memory where something was sent. */
@@ -104,7 +104,7 @@ export class Shares {
         const since = holding === undefined ? now : holding.claim(entry);
         if (since === undefined) continue;
         const at = Math.max(since, dueAt(entry, now, turns.size, random));
-        turns.add(entry, { deadline: entry.deadline, at, signals: entry.signals });
+        turns.add(entry, { at, signals: entry.signals });
       }
     }
   }

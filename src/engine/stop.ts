@@ -1,12 +1,12 @@
 import { type Execution, type ExecutionStatus, isFinal, type Stop } from '../core/execution.ts';
-import { type ExecutionStore, VersionConflict } from '../core/store.ts';
+import { ExecutionMissing, type ExecutionStore, VersionConflict } from '../core/store.ts';
 
 /** Effects that undo are told from those before the stop by their time, so that it comes last whatever the clock says. */
 export function createStop({ effects }: ExecutionStatus, wish: Omit<Stop, 'until'>): Stop {
   return { ...wish, at: Math.max(wish.at, ...effects.map(({ intentAt }) => intentAt)) };
 }
 
-/** The execution with a stop, whoever stored one first; undefined where it has ended. Its holder is to be raised. */
+/** The execution with a stop, whoever stored one first; undefined where it has ended or is gone. Its holder is to be raised. */
 export async function storeStop(
   store: ExecutionStore,
   seen: Execution,
@@ -19,7 +19,7 @@ export async function storeStop(
     try {
       return await store.update(execution, version, { ...status, stop: createStop(status, wish) });
     } catch (error) {
-      if (!(error instanceof VersionConflict)) throw error;
+      if (!(error instanceof VersionConflict || error instanceof ExecutionMissing)) throw error;
     }
   }
   return undefined;

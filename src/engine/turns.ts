@@ -9,10 +9,11 @@ const resubscribeMs = 60_000;
 
 /** All that is held in memory of an execution that has not ended. */
 export interface Turn extends ExecutionKey, Scheduled {
-  readonly deadline: EpochMs;
   phase: 'idle' | 'queued' | 'advancing';
   /** Raised while advancing: it goes again right after. */
   again: boolean;
+  /** Taken in anew while advancing: its key may be that of another record by now. */
+  isAddedAgain: boolean;
   /** raiseOnce was heard. */
   isAlerted: boolean;
   /** Advances in a row that threw; decides the backoff. Forgotten by a restart. */
@@ -62,18 +63,22 @@ export class Turns {
     return this.#advancing.size;
   }
 
-  /** Takes an execution in; it sleeps until `at` or a signal. Adding one that is there changes nothing. */
-  add(key: ExecutionKey, details: { deadline: EpochMs; at: EpochMs; signals: readonly string[] }): void {
+  /** Takes an execution in; it sleeps until `at` or a signal. Of one that is there only the forgetting is put off. */
+  add(key: ExecutionKey, details: { at: EpochMs; signals: readonly string[] }): void {
     const text = keyText(key);
-    if (this.#turns.has(text)) return;
+    const there = this.#turns.get(text);
+    if (there !== undefined) {
+      there.isAddedAgain = true;
+      return;
+    }
     const turn: Turn = {
       namespace: key.namespace,
       id: key.id,
-      deadline: details.deadline,
       at: 0,
       position: -1,
       phase: 'idle',
       again: false,
+      isAddedAgain: false,
       isAlerted: false,
       failures: 0,
       subscriptions: undefined,
@@ -107,8 +112,13 @@ export class Turns {
     this.#subscribe(turn, signals);
   }
 
-  /** After an advance: it has ended. */
+  /** After an advance: it has ended, or is gone. Where it was added again meanwhile, it is looked at once more. */
   forget(turn: Turn): void {
+    if (turn.isAddedAgain) {
+      turn.isAlerted = false;
+      this.wait(turn, this.#options.clock.now(), []);
+      return;
+    }
     this.#schedule.remove(turn);
     this.#subscribe(turn, []);
     this.#turns.delete(keyText(turn));
@@ -158,6 +168,7 @@ export class Turns {
   #run(turn: Turn): void {
     turn.phase = 'advancing';
     turn.again = false;
+    turn.isAddedAgain = false;
     const run = this.#options.advance(turn).then(() => {
       this.#advancing.delete(run);
       turn.phase = 'idle';

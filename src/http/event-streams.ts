@@ -38,9 +38,11 @@ export function createEventStreams({ store, changes, clock, most }: HeldAnswerPa
   async function followOne(key: ExecutionKey, res: Response): Promise<void> {
     const stream = admit(res);
     let told: Execution | undefined;
+    let isDeleted = false;
     const tell = (change: ExecutionChange): void => {
       if (change.isDeletion) {
-        stream.end();
+        isDeleted = true;
+        if (told !== undefined) stream.end();
         return;
       }
       if (told !== undefined && !isNewer(change.execution, told)) return;
@@ -52,7 +54,7 @@ export function createEventStreams({ store, changes, clock, most }: HeldAnswerPa
     stream.onClose(changes.followOne(key, tell));
     try {
       const first = await store.get(key);
-      if (first !== undefined) tell(new ExecutionChange(first));
+      if (first !== undefined && !isDeleted) tell(new ExecutionChange(first));
       if (told === undefined) throw notFound(key);
       if (isDraining) stream.end();
     } catch (error) {

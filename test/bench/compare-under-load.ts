@@ -7,24 +7,32 @@ import { type ServerChild, startServerChild } from './server-child.ts';
 import { stepBody } from './step-request.ts';
 
 export const bareExpressProgram = fileURLToPath(new URL('bare-express-program.mjs', import.meta.url));
-const cli = fileURLToPath(new URL('../../src/cli.ts', import.meta.url));
+export const cli = fileURLToPath(new URL('../../src/cli.ts', import.meta.url));
 const connections = 64;
 
 type LoadOfRequests = Pick<Load, 'requests' | 'expectedStatus'>;
 
+type LoadToCompare = LoadOfRequests & {
+  /** Sent to each server before, to the last request. */
+  readonly before?: readonly string[];
+};
+
 /** Answers per second of our server on a durable store and of the bare app, each in a process of its own. */
-export async function compareUnderLoad(
-  load: LoadOfRequests & {
-    /** Sent to each server before, to the last request. */
-    readonly before?: readonly string[];
-  },
-  { rounds, roundMs }: Scale,
-  progress: Progress,
-): Promise<Measurement> {
+export async function compareUnderLoad(load: LoadToCompare, scale: Scale, progress: Progress): Promise<Measurement> {
   progress('starting both servers');
   await using folder = await createAftersyncFolder();
   await using ours = await startServerChild([cli, 'serve', '--config', folder.configFile]);
   await using reference = await startServerChild([bareExpressProgram, await sampleAnswer(ours)]);
+  return await compareServers({ ours, reference }, load, scale, progress);
+}
+
+/** Answers per second of two servers that run. */
+export async function compareServers(
+  { ours, reference }: { readonly ours: ServerChild; readonly reference: ServerChild },
+  load: LoadToCompare,
+  { rounds, roundMs }: Scale,
+  progress: Progress,
+): Promise<Measurement> {
   const send = ({ url }: ServerChild, requests: LoadOfRequests, durationMs: number) =>
     answersPerSecond({ url, connections, durationMs, ...requests });
 

@@ -11,7 +11,7 @@ import { Agent, fetch } from 'undici';
 import { systemClock } from '../../src/core/time.ts';
 import { ExecutionCache } from '../../src/store/kubernetes/execution-cache.ts';
 import { openKubernetesStore } from '../../src/store/kubernetes/kubernetes-store.ts';
-import { allPath, toStored } from '../../src/store/kubernetes/step-execution.ts';
+import { allPath, collectionPath, toStored } from '../../src/store/kubernetes/step-execution.ts';
 import { openClient, startClusterWithExecutions } from '../store/kubernetes/cluster.ts';
 import { startGitHubStandIn } from '../support/github/stand-in.ts';
 import type { Kubernetes } from '../support/kubernetes/start-kubernetes.ts';
@@ -90,6 +90,7 @@ try {
   for (const [step, params] of Object.entries(requests)) console.log(await costOf(step, params));
   console.log(await memoryOf(kubernetes));
   console.log(await openingTime());
+  console.log(await apiServerMemory());
 } finally {
   await executor.close();
   await apiServer.destroy();
@@ -163,9 +164,11 @@ async function meters() {
 }
 
 async function metrics(url: string): Promise<string> {
-  const headers = { authorization: `Bearer ${kubernetes.adminToken}` };
-  const response = await fetch(`${url}/metrics`, { dispatcher: apiServer, headers });
-  return await response.text();
+  return await (await ask(`${url}/metrics`)).text();
+}
+
+async function ask(url: string) {
+  return await fetch(url, { dispatcher: apiServer, headers: { authorization: `Bearer ${kubernetes.adminToken}` } });
 }
 
 function meter(text: string, lines: RegExp): number {
@@ -204,10 +207,31 @@ async function openingTime(): Promise<object> {
   const client = openClient(kubernetes);
   const { api, silenceLimitMs } = client;
   const shared = { clock: systemClock, log: pino({ level: 'silent' }), random: Math.random, writesPerSecond: 1 };
+  const open = () => openKubernetesStore({ api, silenceLimitMs, ...shared });
+  // The first time pays for connections and compiled code.
+  await open().then((store) => store.close());
   const startedAt = performance.now();
-  const store = await openKubernetesStore({ api, silenceLimitMs, ...shared });
+  const store = await open();
   const ms = performance.now() - startedAt;
   await store.close();
   await client.close();
   return { listed: length, msPerThousand: Math.round((ms / length) * 1_000) };
+}
+
+/** What the API server's own cache takes, without the changes of the last minutes that it keeps as well: after a restart. */
+async function apiServerMemory(): Promise<object> {
+  const { length } = await storedObjects(kubernetes);
+  const full = await heapAfterRestart();
+  await kubernetes.request({ method: 'DELETE', path: collectionPath('default') });
+  const empty = await heapAfterRestart();
+  return { objects: length, apiServerBytesEach: Math.round((full - empty) / length) };
+}
+
+async function heapAfterRestart(): Promise<number> {
+  await kubernetes.restartApiServer();
+  // Answered by the cache once it holds everything.
+  await (await ask(`${kubernetes.url}${allPath}?resourceVersion=0&limit=1`)).arrayBuffer();
+  // Collects its garbage, so that the heap is what it holds.
+  await (await ask(`${kubernetes.url}/debug/pprof/heap?gc=1`)).arrayBuffer();
+  return meter(await metrics(kubernetes.url), /^go_memstats_heap_alloc_bytes (.+)$/gm);
 }

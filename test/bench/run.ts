@@ -8,7 +8,7 @@ const help = `Measures aftersync on this machine; where that makes sense beside 
 
 Usage: npm run bench -- [OPTION…] [NAME…]
 
-Without a name all run, in about two minutes.
+Without a name all run, in about three minutes.
 
   --json    a line of JSON for each: {name, value, unit, reference, ratio, bound, verdict}
   --quick   short and small, to see that everything runs; the numbers mean little

@@ -12,7 +12,10 @@ export function stepBody(sessionID: string): string {
 
 /** The same as it goes over the wire. */
 export function stepRequest(id: string): string {
-  const body = stepBody(id);
+  return putRequest(id, stepBody(id));
+}
+
+export function putRequest(id: string, body: string): string {
   const head = `PUT /v1/executions/${id} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n`;
   return `${head}Content-Length: ${body.length}\r\n\r\n${body}`;
 }

@@ -2,7 +2,9 @@ import type { Bench } from './bench.ts';
 import { compareUnderLoad } from './compare-under-load.ts';
 import { stepRequest } from './step-request.ts';
 
-const known = Array.from({ length: 1_000 }, (_, index) => stepRequest(`tick${String(index).padStart(6, '0')}`));
+export const knownRequests = Array.from({ length: 1_000 }, (_, index) =>
+  stepRequest(`tick${String(index).padStart(6, '0')}`),
+);
 
 /** A workflow engine repeats its request at every tick until the step has ended: most of all load is this. */
 export const tick: Bench = {
@@ -10,9 +12,13 @@ export const tick: Bench = {
   unit: 'answers/s',
   bound: { of: 'ratio', direction: 'at least', limit: 1.2 },
   measure: (scale, progress) =>
-    compareUnderLoad({ before: known, requests: repeated(known), expectedStatus: 200 }, scale, progress),
+    compareUnderLoad(
+      { before: knownRequests, requests: repeated(knownRequests), expectedStatus: 200 },
+      scale,
+      progress,
+    ),
 };
 
-function* repeated(requests: readonly string[]): Generator<string> {
+export function* repeated(requests: readonly string[]): Generator<string> {
   for (;;) yield* requests;
 }

@@ -17,6 +17,8 @@ export interface ChaosOptions {
   readonly etcdOutageMs?: number;
   /** Default true: every two seconds one of the replicas is killed, stopped past its lease or asked to end. */
   readonly strikes?: boolean;
+  /** Default true: every second execution starts a workflow that does not show our mark. */
+  readonly areSomeUnmarked?: boolean;
   /** Told of what is going on, in a line. */
   readonly onProgress?: (text: string) => void;
 }
@@ -161,7 +163,8 @@ class Chaos {
 
   /** As a workflow engine does: the same request again and again, to whichever replica, until it has ended. */
   async #ask(id: string, index: number): Promise<void> {
-    const isMarked = index % 2 === 0;
+    const { areSomeUnmarked = true } = this.#options;
+    const isMarked = !areSomeUnmarked || index % 2 === 0;
     const body = JSON.stringify({
       step: 'trigger-github-action',
       with: {
@@ -321,7 +324,6 @@ class Chaos {
     for (const id of this.#ids) {
       const record = records.get(id);
       const mistake = this.#mistakeIn(id, record) ?? (await this.#disagreement(id));
-      if (process.env.DBG && record?.status?.reason === 'Uncertain' && this.#runsOf(id).length === 0) console.log('DBG', this.#story(id, 'uncertain', record));
       if (mistake !== undefined) this.#wrong.push(this.#story(id, mistake, record));
     }
     await this.#judgeLeases(replicas.length);
@@ -348,7 +350,8 @@ class Chaos {
     if (record === undefined) return 'has no record';
     const { state, reason, outputs, message } = record.status ?? { state: 'pending', message: '', outputs: {} };
     if (!isFinal(state)) return `never ended: ${state} (${message})`;
-    if (state !== 'succeeded') return reason === 'Uncertain' ? undefined : `ended wrong: ${state} ${reason} (${message})`;
+    if (state !== 'succeeded')
+      return reason === 'Uncertain' ? undefined : `ended wrong: ${state} ${reason} (${message})`;
     if (runs.length === 0) return 'succeeded without a run';
     return outputs.runId === runs[0]?.id ? undefined : `took run ${outputs.runId} of another for its own`;
   }

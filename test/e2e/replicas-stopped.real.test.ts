@@ -3,7 +3,6 @@ import { after, before, describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import type { ExecutionStatus } from '../../src/core/execution.ts';
 import { startClusterWithExecutions } from '../store/kubernetes/cluster.ts';
-import { eventually } from '../support/eventually.ts';
 import { type GitHubStandIn, startGitHubStandIn } from '../support/github/stand-in.ts';
 import type { Kubernetes } from '../support/kubernetes/start-kubernetes.ts';
 import { Cluster } from '../support/kubevela/cluster.ts';
@@ -49,7 +48,10 @@ describe('a holder that is stopped between intent and send, past its lease, and 
       ];
       t.after(() => Promise.all([first.close(), second.close()]));
       await first.start();
-      const body = { step: 'trigger-github-action', with: { repository: 'acme/shop', workflow: 'smoke.yml', ref: 'main' } };
+      const body = {
+        step: 'trigger-github-action',
+        with: { repository: 'acme/shop', workflow: 'smoke.yml', ref: 'main' },
+      };
       // It may stop before it has answered.
       void fetch(`${first.url}/v1/executions/${stopAt}`, {
         method: 'PUT',
@@ -69,10 +71,7 @@ describe('a holder that is stopped between intent and send, past its lease, and 
 
       first.resume();
       const holder = String(intended.status?.holder);
-      await eventually(
-        async () => chronicle.lines.filter(({ replica }) => replica === 0),
-        (lines) => lines.some(({ msg }) => msg === 'the execution was lost to this advance'),
-      );
+      await chronicle.heard(0, 'the execution was lost to this advance');
       assert.ok(chronicle.lines.some(({ msg, ...line }) => msg.includes('has lapsed') && line.holder === holder));
       const sent = gitHub.requests.filter(({ route }) => route === 'dispatch');
       assert.deepEqual(sent, []);

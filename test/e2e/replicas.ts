@@ -46,6 +46,7 @@ export class Chronicle {
   readonly lines: LogLine[] = [];
   /** By holder, when another one claimed its lease. */
   readonly claims: { readonly holder: string; readonly at: number }[] = [];
+  readonly #listeners = new Set<(line: LogLine) => void>();
 
   hear(replica: number, text: string): void {
     const line = toLogLine(replica, text);
@@ -54,6 +55,17 @@ export class Chronicle {
     if (line.msg.startsWith('joined the replicas')) this.incarnations.set(holder, { replica, holder });
     if (line.msg.startsWith('the lease of this process has lapsed:')) this.#end(holder, line.time, 'lapsed');
     if (line.msg.startsWith('a replica is gone:')) this.claims.push({ holder, at: line.time });
+    for (const listener of this.#listeners) listener(line);
+  }
+
+  /** Resolves when the replica has logged this, if it has not before. */
+  async heard(replica: number, msg: string): Promise<void> {
+    const isIt = (line: LogLine) => line.replica === replica && line.msg === msg;
+    if (this.lines.some(isIt)) return;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const listener = (line: LogLine) => isIt(line) && resolve();
+    this.#listeners.add(listener);
+    await promise.finally(() => this.#listeners.delete(listener));
   }
 
   /** What its process was until now is over, or is from here on by the others' leave. */

@@ -34,7 +34,13 @@ store: { path: ":memory:" }
 connections: [{ name: github, type: github, baseUrl: "${gitHub.url}", auth: { tokenFile: ./token } }]
 `,
   );
-  const config = await loadConfig({ path: join(folder, 'aftersync.yaml'), cwd: folder, connectionTypes, steps, env: {} });
+  const config = await loadConfig({
+    path: join(folder, 'aftersync.yaml'),
+    cwd: folder,
+    connectionTypes,
+    steps,
+    env: {},
+  });
   const server = await serve(config, { clock, log: pino({ level: 'silent' }) });
   t.after(async () => {
     await server.close();

@@ -55,6 +55,15 @@ test('changed: it runs, and tells the old value and the new', async (t) => {
   assert.deepEqual(sent, ['one', 'two']);
 });
 
+test('changed after it was unchanged: the old value is still told', async (t) => {
+  const { run, ...bench } = await openSending();
+  t.after(bench.close);
+  await run('one', {}, recurring('a'));
+  await run('two', {}, recurring('a'));
+  const third = await run('three', {}, recurring('b'));
+  assert.deepEqual(third.outputs, { changed: true, oldValue: 'a', newValue: 'b', sentBy: 'three' });
+});
+
 test('A, then B which fails, then A again: it runs, for B may have done something', async (t) => {
   const { sent, run, ...bench } = await openSending({ fails: ['two'] });
   t.after(bench.close);
@@ -179,13 +188,14 @@ test('a step that never sends anything is compared with its last success', async
   for (const [id, key] of [
     ['one', 'a'],
     ['two', 'a'],
-    ['three', 'b'],
+    ['three', 'a'],
+    ['four', 'b'],
   ] as const) {
     bench.clock.advance(1_000);
     await bench.submit(id, {}, recurring(key));
     await bench.ended(id);
   }
-  assert.deepEqual(begun, ['one', 'three']);
+  assert.deepEqual(begun, ['one', 'four']);
 });
 
 test('what is compared is looked at once: after a restart the step goes on with what was seen', async (t) => {

@@ -5,6 +5,7 @@ import type { JsonObject } from '../../src/core/json.ts';
 import { limits } from '../../src/core/limits.ts';
 import { Problem } from '../../src/core/problem.ts';
 import type { Step, StepContext } from '../../src/core/step.ts';
+import type { ExecutionStore } from '../../src/core/store.ts';
 import { openSqliteStore } from '../../src/store/sqlite/sqlite-store.ts';
 import { proven, ScriptedOrigins, unproven } from './scripted-origins.ts';
 import { effectStep, openWorkbench, toyStep } from './workbench.ts';
@@ -27,7 +28,7 @@ function sendingStep(effect: (context: StepContext) => Effect<JsonObject, JsonOb
 }
 
 /** An engine whose step sends one effect, and what was sent. */
-async function openSending() {
+async function openSending(options: { store?: ExecutionStore } = {}) {
   const sent: string[] = [];
   const origins = new ScriptedOrigins();
   const step = sendingStep(({ execution }) => ({
@@ -38,7 +39,7 @@ async function openSending() {
       return {};
     },
   }));
-  const bench = await openWorkbench({ steps: [step], origins });
+  const bench = await openWorkbench({ steps: [step], origins, ...options });
   return { ...bench, origins, sent };
 }
 
@@ -359,4 +360,155 @@ test('a cancelled execution that was never proven just ends', async (t) => {
   await bench.submit('one', {}, originOf('one'));
   await bench.engine.cancel({ namespace: 'default', id: 'one' }, 'tester');
   assert.deepEqual([(await bench.ended('one')).status.state, sent], ['cancelled', []]);
+});
+
+test('a time limit below that of the proof leaves no record of what was never proven', async (t) => {
+  const { origins, ...bench } = await openSending();
+  t.after(bench.close);
+  origins.script('one', { proof: unproven });
+  await bench.submit('one', {}, { ...originOf('one'), timeout: '1s' });
+  await bench.settled();
+  bench.clock.advance(1_000);
+  await bench.settled();
+  assert.equal(await bench.store.get({ namespace: 'default', id: 'one' }), undefined);
+});
+
+test('a time limit that passes while the cluster cannot be asked ends the execution, and soon', async (t) => {
+  const { origins, sent, ...bench } = await openSending();
+  t.after(bench.close);
+  origins.script('one', { proof: new NotSent('the cluster cannot be reached') });
+  await bench.submit('one', {}, { ...originOf('one'), timeout: '45s' });
+  for (let seconds = 0; seconds < 45 + limits.stopMs / 1_000; seconds++) {
+    bench.clock.advance(1_000);
+    await bench.settled();
+  }
+  const { status } = await bench.ended('one');
+  assert.deepEqual([status.state, status.reason, sent], ['failed', 'TimedOut', []]);
+  assert.match(status.message, /^not done within 45s$/);
+});
+
+test('one that is asked for while the one before it is being forgotten has its turn', async (t) => {
+  const store = await openSqliteStore({ path: ':memory:' });
+  const { origins, ...bench } = await openSending({ store });
+  t.after(bench.close);
+  origins.script('one', { proof: unproven });
+  await bench.submit('one', {}, originOf('one'));
+  const { delete: remove } = store;
+  store.delete = async (...args) => {
+    await remove.apply(store, args);
+    // The answer of the store takes longer than the next tick of the workflow.
+    assert.equal((await bench.submit('one', {}, originOf('one'))).created, true);
+  };
+  await bench.settled();
+  bench.clock.advance(limits.unprovenMs);
+  await bench.settled();
+  origins.script('one', { proof: proven });
+  assert.equal((await bench.ended('one')).status.state, 'succeeded');
+});
+
+test('one that is asked for while its absence is being read has its turn', async (t) => {
+  const store = await openSqliteStore({ path: ':memory:' });
+  const { origins, ...bench } = await openSending({ store });
+  t.after(bench.close);
+  origins.script('one', { proof: unproven });
+  const { execution } = await bench.submit('one', {}, originOf('one'));
+  await bench.settled();
+  const { version } = (await store.get(execution)) ?? assert.fail();
+  await store.delete(execution, version);
+  const { get } = store;
+  store.get = async (key) => {
+    store.get = get;
+    const read = await store.get(key);
+    await bench.submit('one', {}, originOf('one'));
+    return read;
+  };
+  origins.script('one', { proof: proven });
+  await bench.settled();
+  assert.equal((await bench.ended('one')).status.state, 'succeeded');
+});
+
+test('an id that is contested between the look at its record and its proof is denied, also without an effect', async (t) => {
+  const origins = new ScriptedOrigins();
+  const advanced: string[] = [];
+  const step = toyStep(async ({ execution }) => {
+    advanced.push(execution.id);
+    return { kind: 'succeeded', outputs: {} };
+  });
+  const bench = await openWorkbench({ steps: [step], origins });
+  t.after(bench.close);
+  const prove = origins.prove.bind(origins);
+  origins.prove = async (execution) => {
+    await bench.submit('one', { a: 2 }, originOf('one'));
+    return prove(execution);
+  };
+  await bench.submit('one', { a: 1 }, originOf('one'));
+  assert.deepEqual([(await bench.ended('one')).status.reason, advanced], ['Denied', []]);
+});
+
+test('a cancel that meets the forgetting says that there is nothing to cancel', async (t) => {
+  const store = await openSqliteStore({ path: ':memory:' });
+  const { origins, ...bench } = await openSending({ store });
+  t.after(bench.close);
+  origins.script('one', { proof: unproven });
+  const { execution } = await bench.submit('one', {}, originOf('one'));
+  await bench.settled();
+  const { get } = store;
+  store.get = async (key) => {
+    store.get = get;
+    const read = await store.get(key);
+    if (read !== undefined) await store.delete(read, read.version);
+    return read;
+  };
+  await assert.rejects(
+    bench.engine.cancel(execution, 'tester'),
+    (error) => error instanceof Problem && error.code === 'not-found',
+  );
+});
+
+test('nothing is sent where the time limit passes while the origin is read', async (t) => {
+  const { origins, sent, ...bench } = await openSending();
+  t.after(bench.close);
+  origins.verify = async () => {
+    bench.clock.advance(10_000);
+    return undefined;
+  };
+  await bench.submit('one', {}, { ...originOf('one'), timeout: '10s' });
+  const { status } = await bench.ended('one');
+  assert.deepEqual([status.reason, sent, status.effects], ['TimedOut', [], []]);
+});
+
+test('an origin that can never be read ends in the time limit, with nothing sent', async (t) => {
+  const { origins, sent, ...bench } = await openSending();
+  t.after(bench.close);
+  origins.script('one', { end: new Error('no answer') });
+  await bench.submit('one', {}, { ...originOf('one'), timeout: '2m' });
+  await bench.settled();
+  for (let seconds = 0; seconds <= 120; seconds++) {
+    bench.clock.advance(1_000);
+    await bench.settled();
+  }
+  const { status } = await bench.ended('one');
+  assert.deepEqual([status.reason, sent, status.effects], ['TimedOut', [], []]);
+  assert.match(status.message, /no answer/);
+});
+
+test('what undoes is sent although the origin is gone, or cannot be read', async (t) => {
+  const calls: string[] = [];
+  const origins = new ScriptedOrigins();
+  const call = (name: string) =>
+    ({ repeat: 'safe', request: {}, send: async () => ({ calls: calls.push(name) }) }) as const;
+  const step = toyStep(async (context) => {
+    const run = await context.effect('run', call('run'));
+    if ('stop' in run) return run.stop;
+    if (context.stop === undefined) return { kind: 'waiting', message: 'running', until: 9_999_999_999_999 };
+    const undo = await context.effect('undo', call('undo'));
+    return 'stop' in undo ? undo.stop : { kind: 'failed', reason: context.stop.reason, message: 'undone' };
+  });
+  const bench = await openWorkbench({ steps: [step], origins });
+  t.after(bench.close);
+  await bench.submit('one', {}, originOf('one'));
+  await bench.until('one', ({ status }) => status.message === 'running');
+  origins.script('one', { seen: gone, end: new NotSent('the cluster cannot be reached') });
+  const { status } = await bench.ended('one');
+  assert.deepEqual([status.reason, status.message, calls], ['OriginGone', 'undone', ['run', 'undo']]);
 });

@@ -4,9 +4,12 @@ import { NotSent } from '../../src/core/effect.ts';
 import type { Execution, ExecutionStatus } from '../../src/core/execution.ts';
 import { type Held, type Holding, sendingAs } from '../../src/core/holding.ts';
 import type { JsonObject } from '../../src/core/json.ts';
+import { limits } from '../../src/core/limits.ts';
+import { Problem } from '../../src/core/problem.ts';
 import { ExecutionMissing, type ExecutionStore, ExecutionTooLarge } from '../../src/core/store.ts';
 import type { EpochMs } from '../../src/core/time.ts';
 import { openSqliteStore } from '../../src/store/sqlite/sqlite-store.ts';
+import { proven, ScriptedOrigins, unproven } from './scripted-origins.ts';
 import { effectStep, openWorkbench, toyStep } from './workbench.ts';
 
 const someday = 9_999_999_999_999;
@@ -271,6 +274,24 @@ test('one whose record was deleted is stopped, undone, and ends in memory', asyn
   await bench.until('one', ({ status }) => status.message === 'the run is going');
 });
 
+test('one that is asked for anew while the deleted one is on its way to its end comes after it', async (t) => {
+  let stops = 0;
+  const step = toyStep(async (context) => {
+    const run = await context.effect('run', { repeat: 'safe', request: {}, send: async () => ({}) });
+    if ('stop' in run) return run.stop;
+    if (context.stop === undefined) return { kind: 'waiting', message: 'the run is going', until: someday };
+    if (stops++ === 0) await bench.submit('one');
+    return { kind: 'failed', reason: context.stop.reason, message: 'stopped' };
+  });
+  const bench = await openWorkbench({ steps: [step], holding: new ScriptedHolding('a') });
+  t.after(bench.close);
+  await bench.submit('one');
+  const going = await bench.until('one', ({ status }) => status.message === 'the run is going');
+  await bench.store.delete(key, going.version);
+  const anew = await bench.until('one', ({ status }) => status.message === 'the run is going');
+  assert.deepEqual([stops, anew.status.stop], [1, undefined]);
+});
+
 test('one whose record is deleted between its intent and its result is undone as well', async (t) => {
   const calls: string[] = [];
   const step = toyStep(async (context) => {
@@ -417,3 +438,59 @@ async function storeOf(mostBytes: number): Promise<ExecutionStore> {
   };
   return store;
 }
+
+test('what is not proven counts wherever it was made, and no more once another process has proven it', async (t) => {
+  const store = await openSqliteStore({ path: ':memory:' });
+  const [mine, theirs] = [new ScriptedHolding('a'), new ScriptedHolding('b')];
+  mine.claims = () => undefined;
+  const origins = new ScriptedOrigins();
+  origins.script('*', { proof: unproven });
+  const steps = [toyStep(async () => ({ kind: 'succeeded', outputs: {} }))];
+  const first = await openWorkbench({ steps, holding: mine, store, origins });
+  const second = await openWorkbench({ steps, holding: theirs, store, origins });
+  t.after(async () => {
+    await second.engine.close();
+    await first.close();
+  });
+  const submit = (bench: typeof first, id: string) =>
+    bench.submit(
+      id,
+      {},
+      { origin: { kind: 'Application', namespace: 'default', name: 'a', step: 's', sessionID: id } },
+    );
+  for (let i = 0; i < limits.unprovenPerNamespace; i++) await submit(i % 2 === 0 ? first : second, `e${i}`);
+  const isFull = (error: unknown) => error instanceof Problem && error.code === 'too-many-executions';
+  await assert.rejects(submit(first, 'more'), isFull);
+  await assert.rejects(submit(second, 'more'), isFull);
+  await second.settled();
+  origins.script('e0', { proof: proven });
+  await second.ended('e0');
+  assert.equal((await submit(first, 'more')).created, true);
+});
+
+test('one that another process makes anew while it is being forgotten has its turn', async (t) => {
+  const store = await openSqliteStore({ path: ':memory:' });
+  const [mine, theirs] = [new ScriptedHolding('a'), new ScriptedHolding('b')];
+  theirs.claims = () => undefined;
+  const origins = new ScriptedOrigins();
+  origins.script('*', { proof: unproven });
+  const steps = [toyStep(async () => ({ kind: 'succeeded', outputs: {} }))];
+  const first = await openWorkbench({ steps, holding: mine, store, origins });
+  const second = await openWorkbench({ steps, holding: theirs, store, origins, clock: first.clock });
+  t.after(async () => {
+    await second.engine.close();
+    await first.close();
+  });
+  const origin = { kind: 'Application', namespace: 'default', name: 'a', step: 's', sessionID: 'one' };
+  await first.submit('one', {}, { origin });
+  await first.settled();
+  const { delete: remove } = store;
+  store.delete = async (...args) => {
+    await remove.apply(store, args);
+    assert.equal((await second.submit('one', {}, { origin })).created, true);
+  };
+  first.clock.advance(limits.unprovenMs);
+  await first.settled();
+  origins.script('one', { proof: proven });
+  assert.equal((await first.ended('one')).status.state, 'succeeded');
+});

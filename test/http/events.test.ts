@@ -85,6 +85,30 @@ test('a change between the subscription and the read is told once', async (t) =>
   assert.equal(await stream.next(), undefined);
 });
 
+test('what is deleted between the subscription and the read is not found; what is deleted later ends its stream', async (t) => {
+  const deleted = async (): Promise<void> => {
+    const key = { namespace: 'default', id: 'one' };
+    const { version } = (await api.store.get(key)) ?? assert.fail();
+    await api.store.delete(key, version);
+  };
+  let gap = deleted;
+  const api = await serveApi(({ store }) => ({ store: storeWithGap(store, () => gap()) }));
+  t.after(api.close);
+  await api.put('one');
+  assert.equal(codeOf(await api.call('GET', '/v1/executions/one/events')), 'not-found');
+  assert.equal(await openStreams(api), 0);
+
+  gap = async () => {};
+  await api.put('one');
+  const stream = await openStream(api, '/v1/executions/one/events');
+  eventOf(await stream.next());
+  await deleted();
+  let last: string | undefined;
+  for (let next = await stream.next(); next !== undefined; next = await stream.next()) last = next;
+  assert.notEqual(last, ': still here');
+  assert.equal(await openStreams(api), 0);
+});
+
 test('the stream of all tells changes from now on, narrowed by namespace, step and state', async (t) => {
   const api = await serveApi();
   t.after(api.close);

@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Problem } from '../../src/core/problem.ts';
+import type { HttpDependencies } from '../../src/http/app.ts';
+import { ScriptedOrigins } from '../engine/scripted-origins.ts';
 import { codeOf, serveApi, success } from './served-api.ts';
 
 const origin = { kind: 'Application', namespace: 'shop', name: 'web', step: 'smoke', sessionID: 'abc' };
@@ -63,6 +65,51 @@ test('a workflow origin is refused where it cannot be proven', async (t) => {
     assert.equal(codeOf(answer), 'origin-not-supported');
   }
   assert.equal((await api.put('one')).status, 201);
+});
+
+test('only a whole origin stands in for a credential, and it learns nothing of what others asked', async (t) => {
+  let mayAll = true;
+  const changes = (): Partial<HttpDependencies> => ({
+    workflowOrigins: { asked: () => {} },
+    authenticate: () => {
+      if (!mayAll) throw new Problem('unauthenticated', 'send a token');
+      return { name: 'ann', may: () => true, namespacesFor: () => ['*'] };
+    },
+  });
+  const api = await serveApi(changes, { origins: new ScriptedOrigins() });
+  t.after(api.close);
+  const path = '/v1/executions/one?namespace=shop';
+  assert.equal((await api.call('PUT', path, { body: { step: 'toy', with: {} } })).status, 201);
+  mayAll = false;
+  for (const odd of [null, true, 0, '', 'x', [], [origin], {}, { ...origin, sessionID: 1 }, { ...origin, more: 1 }]) {
+    const body = { step: 'toy', with: {}, origin: odd };
+    const answer = await api.call('PUT', path, { body });
+    assert.equal(codeOf(answer), 'invalid-parameters', JSON.stringify(odd));
+    assert.match(answer.text, /"path":"\/origin/);
+    assert.equal(codeOf(await api.call('POST', '/v1/executions?namespace=shop', { body })), 'unauthenticated');
+  }
+  const forged = await api.call('PUT', path, {
+    body: { step: 'toy', with: {}, origin: { ...origin, sessionID: 'one' } },
+  });
+  assert.equal(codeOf(forged), 'id-conflict');
+  assert.doesNotMatch(forged.text, /toy|recorded/);
+  assert.equal(codeOf(await api.call('PUT', path, { body: { step: 'toy', with: {} } })), 'unauthenticated');
+});
+
+test('a request that is known to its workflow is told of each time, and to no other body', async (t) => {
+  const told: string[] = [];
+  const api = await serveApi(() => ({
+    workflowOrigins: { asked: ({ id }) => told.push(id) },
+    authenticate: () => {
+      throw new Problem('unauthenticated', 'send a token');
+    },
+  }));
+  t.after(api.close);
+  for (const status of [201, 200, 200]) assert.equal((await api.put('one', {}, { origin })).status, status);
+  assert.deepEqual(told, ['one', 'one', 'one']);
+  assert.equal(codeOf(await api.put('one')), 'unauthenticated');
+  assert.equal(codeOf(await api.call('GET', '/v1/executions/one?namespace=shop')), 'unauthenticated');
+  assert.equal(codeOf(await api.call('POST', '/v1/executions/one:cancel?namespace=shop')), 'unauthenticated');
 });
 
 test('the namespace is that of the query, else of the origin, else our own', async (t) => {

@@ -11,7 +11,7 @@ import { createApp, type HttpDependencies } from '../../src/http/app.ts';
 import { anonymousOnLoopback } from '../../src/http/authenticate.ts';
 import { startHttpServer } from '../../src/http/listen.ts';
 import { openApiDocument } from '../../src/http/openapi.ts';
-import { openWorkbench, toyStep } from '../engine/workbench.ts';
+import { openWorkbench, toyStep, type WorkbenchOptions } from '../engine/workbench.ts';
 import { type CheckAnswer, createAnswerCheck } from './documented-answers.ts';
 
 export interface Call {
@@ -45,7 +45,10 @@ const planned = toyStep(async () => ({ kind: 'succeeded', outputs: {} }), {
  * The API on a free port, with a real engine on a real store in memory and a clock that the test moves. Every answer to
  * `call` is held to the OpenAPI document. Executions of the step `toy` wait until the test lets them go on.
  */
-export async function serveApi(changes: (parts: HttpDependencies) => Partial<HttpDependencies> = () => ({})) {
+export async function serveApi(
+  changes: (parts: HttpDependencies) => Partial<HttpDependencies> = () => ({}),
+  engineParts: Pick<WorkbenchOptions, 'origins'> = {},
+) {
   const outcomes = new Map<string, Outcome>();
   const raises = new Map<string, () => void>();
   const source: SignalSource = {
@@ -60,7 +63,7 @@ export async function serveApi(changes: (parts: HttpDependencies) => Partial<Htt
     if (stop !== undefined) return { kind: 'failed', reason: stop.reason, message: stop.message };
     return outcomes.get(id) ?? { kind: 'waiting', message: 'waiting for the test', signals: [`test:${id}`] };
   });
-  const bench = await openWorkbench({ steps: [toy, planned], sources: [source] });
+  const bench = await openWorkbench({ steps: [toy, planned], sources: [source], ...engineParts });
   const logLines: string[] = [];
   const log = pino(
     { level: 'trace' },

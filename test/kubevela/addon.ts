@@ -74,7 +74,8 @@ export class Addon {
     await cp(folder, copy, { recursive: true, dereference: true });
     const metadata = join(copy, 'metadata.yaml');
     const text = await readFile(metadata, 'utf8');
-    const [, from = '', stem, patch] = /^version: ((\d+\.\d+\.)(\d+))$/m.exec(text) ?? [];
+    const [, from, stem, patch] = /^version: ((\d+\.\d+\.)(\d+))$/m.exec(text) ?? [];
+    if (from === undefined) throw new Error(`${folder}/metadata.yaml has no version such as 1.2.3`);
     const to = `${stem}${Number(patch) + 1}`;
     await writeFile(metadata, text.replace(/^version: .*$/m, `version: ${to}`));
     await vela(['addon', 'upgrade', copy, ...parameters, ...more], signal);

@@ -14,6 +14,11 @@ export interface Check {
 /** A change of the Deployment, so that the upgrade restarts the executor. */
 const restarting = 'resources.requests.memory=129Mi';
 
+const lacking = {
+  'stand-ins': 'stand-ins for GitHub and a cache (--help)',
+  WorkflowRuns: 'the addon vela-workflow',
+};
+
 /** All examples, one after the other, and the upgrade. Throws OutOfReach, and what Ctrl-C throws. */
 export async function runChecks(parts: Parts): Promise<readonly Check[]> {
   const { stage } = parts;
@@ -38,16 +43,13 @@ async function checkExample(outcome: Outcome, stage: Stage): Promise<Check> {
   const { example: name, needs = [] } = outcome;
   const missing = needs.map((need) => lack(need, stage)).find((why) => why !== undefined);
   if (missing === undefined) return await timed(name, stage, () => play(outcome, stage));
-  stage.timeline.event('example', `${name}: left out, as it needs ${missing}`, 'dim');
+  stage.timeline.event('check', `${name}: left out, as it needs ${missing}`, 'dim');
   return { name, result: 'left out', why: `needs ${missing}` };
 }
 
 function lack(need: Need, { standIns, hasWorkflowRuns }: Stage): string | undefined {
-  if (need === 'stand-ins')
-    return standIns === undefined
-      ? 'stand-ins for GitHub and a cache, which an executor elsewhere does not know'
-      : undefined;
-  return hasWorkflowRuns ? undefined : 'the addon vela-workflow';
+  const isThere = { 'stand-ins': standIns !== undefined, WorkflowRuns: hasWorkflowRuns };
+  return isThere[need] ? undefined : lacking[need];
 }
 
 async function timed(
@@ -62,10 +64,10 @@ async function timed(
   });
   const took = `${((performance.now() - startedAt) / 1_000).toFixed(1)} s`;
   if (wrong.length === 0) {
-    timeline.event('example', `${name}: as it should be (${took})`, 'green');
+    timeline.event('check', `${name}: as it should be (${took})`, 'green');
     return { name, result: 'passed', why: took };
   }
-  timeline.event('example', `${name}: not as it should be`, 'red');
+  timeline.event('check', `${name}: not as it should be`, 'red');
   for (const line of wrong.join('\n').split('\n')) timeline.plain(`              ${line}`);
   return { name, result: 'failed', why: wrong[0] ?? '' };
 }

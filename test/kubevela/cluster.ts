@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
 import { KubeConfig } from '@kubernetes/client-node';
+import { NotSent } from '../../src/core/effect.ts';
 import { isJsonObject, type Json, type JsonObject } from '../../src/core/json.ts';
 import { systemClock } from '../../src/core/time.ts';
 import { ClusterAccess } from '../../src/providers/kubernetes/cluster-access.ts';
@@ -100,9 +101,16 @@ export class Cluster {
   ): Promise<T | undefined> {
     const endsAt = performance.now() + wait.timeoutMs;
     for (;;) {
-      const object = await this.read<T>(path);
-      if (isSo(object)) return object;
-      if (performance.now() > endsAt) throw new Error(`waited ${wait.timeoutMs / 1_000} s for ${wait.what}`);
+      let why = '';
+      try {
+        const object = await this.read<T>(path);
+        if (isSo(object)) return object;
+      } catch (error) {
+        // A cluster that cannot be reached for a moment is no reason to give up.
+        if (!(error instanceof NotSent)) throw error;
+        why = `: ${error.message}`;
+      }
+      if (performance.now() > endsAt) throw new Error(`waited ${wait.timeoutMs / 1_000} s for ${wait.what}${why}`);
       await delay(lookEveryMs, undefined, { ...(wait.signal && { signal: wait.signal }) });
     }
   }

@@ -6,7 +6,7 @@ import { addressForNodes } from './addresses.ts';
 import type { Arguments, ExecutorPlace } from './arguments.ts';
 import { Cluster } from './cluster.ts';
 import { connectionsText, exposeStandIns, type StandInUrls } from './connections.ts';
-import { Executor } from './executor.ts';
+import { Executor, type ExecutorOptions } from './executor.ts';
 import { CheckNamespace, checkLabels } from './namespace.ts';
 import { lookAround } from './preflight.ts';
 import type { Stage } from './stage.ts';
@@ -34,7 +34,7 @@ export interface BuildOptions {
 
 /** Looks at the cluster, and puts there what the checks need. Throws CannotStart before anything was changed. */
 export async function buildStage(options: BuildOptions): Promise<Parts> {
-  const { given, workFolder, timeline, signal, cleanup } = options;
+  const { given, timeline, signal, cleanup } = options;
   const cluster = new Cluster();
   cleanup.defer(() => cluster.close());
   const found = await timeline.waiting('looking around', lookAround(cluster, { force: given.force, signal }));
@@ -55,29 +55,10 @@ export async function buildStage(options: BuildOptions): Promise<Parts> {
     const urls = await exposeStandIns(standIns, reached, cleanup);
     parameters.push(...(await connectionParameters(options, { cluster, namespace: namespace.name, urls })));
   }
-  const addon = new Addon({ cluster, parameters, workFolder });
-  undo(options, 'the addon', () => addon.disable(), 'vela addon disable aftersync');
-  await timeline.waiting('enabling the addon', addon.enable(signal));
-  const shown = parameters.map((parameter) => parameter.replace(/\n.*/s, ' …')).join(' ');
-  timeline.event('addon', `enabled with ${shown}`);
-  if (given.place === 'in the cluster') {
-    await timeline.waiting('waiting for the executor', addon.rolledOut(signal));
-    timeline.event('executor', 'is ready');
-  }
-
-  let executor: Executor | undefined;
-  if (here !== undefined && standIns !== undefined) {
-    const kubeconfig = await cluster.kubeconfigFor('vela-system', 'aftersync');
-    executor = new Executor({ workFolder, ...here, standIns, namespace: namespace.name, kubeconfig });
-    const started = executor;
-    cleanup.defer(() => started.stop());
-    await timeline.waiting('starting the executor', executor.start());
-    timeline.event(
-      'executor',
-      `serves on this machine; the cluster is to reach it at ${here.address}, port ${here.port}`,
-    );
-  }
-  // After what uses the addon is gone it can be disabled.
+  const addon = await enableAddon(options, cluster, parameters);
+  const executor =
+    here && standIns && (await startExecutor(options, { cluster, standIns, namespace: namespace.name, ...here }));
+  // Before the addon, which cannot be disabled while they use it.
   undo(options, 'the workflows', () => namespace.removeWorkflows(), `vela ls -n ${namespace.name}`);
   const stage: Stage = {
     cluster,
@@ -88,6 +69,34 @@ export async function buildStage(options: BuildOptions): Promise<Parts> {
     signal,
   };
   return { place: given.place, stage, addon, executor };
+}
+
+async function enableAddon(options: BuildOptions, cluster: Cluster, parameters: readonly string[]): Promise<Addon> {
+  const { given, workFolder, timeline, signal } = options;
+  const addon = new Addon({ cluster, parameters, workFolder });
+  undo(options, 'the addon', () => addon.disable(), 'vela addon disable aftersync');
+  await timeline.waiting('enabling the addon', addon.enable(signal));
+  const shown = parameters.map((parameter) => parameter.replace(/\n.*/s, ' …')).join(' ');
+  timeline.event('addon', `enabled with ${shown}`);
+  if (given.place === 'in the cluster') {
+    await timeline.waiting('waiting for the executor', addon.rolledOut(signal));
+    timeline.event('executor', 'is ready');
+  }
+  return addon;
+}
+
+/** As the service account that the addon has made, so that its roles are tried too. */
+async function startExecutor(
+  { workFolder, timeline, cleanup }: BuildOptions,
+  { cluster, ...around }: { readonly cluster: Cluster } & Omit<ExecutorOptions, 'workFolder' | 'kubeconfig'>,
+): Promise<Executor> {
+  const kubeconfig = await cluster.kubeconfigFor('vela-system', 'aftersync');
+  const executor = new Executor({ workFolder, kubeconfig, ...around });
+  cleanup.defer(() => executor.stop());
+  await timeline.waiting('starting the executor', executor.start());
+  const { address, port } = around;
+  timeline.event('executor', `serves on this machine; the cluster is to reach it at ${address}, port ${port}`);
+  return executor;
 }
 
 /** The Secret for the executor in the cluster, and what tells it of the stand-ins. */

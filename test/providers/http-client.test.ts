@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { AsyncLocalStorage } from 'node:async_hooks';
 import { once } from 'node:events';
 import { createServer, type RequestListener } from 'node:http';
 import { createServer as createHttpsServer } from 'node:https';
@@ -155,6 +156,32 @@ describe('a failure where certainly nothing was sent', () => {
     answerFirst();
     await first;
     await narrow.fetch({ method: 'POST', url: `${url}/third`, timeoutMs: 5_000 });
+    assert.deepEqual(paths, ['/first', '/third']);
+    await narrow.close();
+  });
+
+  it('is a process that may not speak any more when its turn to send comes', async () => {
+    const speaker = new AsyncLocalStorage<string>();
+    const silenced = new Set<string | undefined>();
+    const maySend = () => !silenced.has(speaker.getStore());
+    const narrow = createHttpFetch({ userAgent: 'test', connectionsPerOrigin: 1, maySend });
+    const paths: (string | undefined)[] = [];
+    let answerFirst = (): void => {};
+    const url = await http((request, response) => {
+      paths.push(request.url);
+      if (request.url === '/first') answerFirst = () => void response.end();
+      else response.end();
+    });
+    const send = (name: string, path: string) =>
+      speaker.run(name, () => narrow.fetch({ method: 'POST', url: url + path, timeoutMs: 5_000 }));
+    const first = send('a', '/first');
+    const second = assert.rejects(send('b', '/second'), { sent: false, code: 'NOT_ALLOWED_NOW' });
+    const third = send('a', '/third');
+    while (paths.length === 0) await new Promise((resolve) => setImmediate(resolve));
+    // While it waits for the connection, which the others have.
+    silenced.add('b');
+    answerFirst();
+    await Promise.all([first, second, third]);
     assert.deepEqual(paths, ['/first', '/third']);
     await narrow.close();
   });

@@ -66,12 +66,24 @@ export class Executor {
   }
 }
 
+/** What a test adds, as YAML. */
+export interface Additions {
+  /** The section `kubevela`. */
+  readonly kubevela?: string;
+  /** More entries of `connections`, indented as those below. */
+  readonly connections?: string;
+}
+
 /** Proof of origin is on, as in a cluster; everything else is as short as a test wants it. */
-function configuration(port: number, { gitHubUrl, cacheUrl, kubernetes }: Surroundings): string {
+export function configuration(
+  port: number,
+  { gitHubUrl, cacheUrl, kubernetes }: Surroundings,
+  { kubevela = '{}', connections = '' }: Additions = {},
+): string {
   return `server: { address: "127.0.0.1:${port}" }
 store: { type: sqlite, path: ./aftersync.db }
 log: { level: warn }
-kubevela: {}
+kubevela: ${kubevela}
 connections:
   - name: github
     type: github
@@ -83,11 +95,13 @@ connections:
     discoverFor: 5s
   - name: edge
     type: varnish
+    default: true
     endpoints: ["${cacheUrl}"]
     allow: { namespaces: ["*"], hosts: ["www.example.com"] }
   - name: cluster
     type: kubernetes
+    default: true
     kubeconfigFile: ${kubernetes.adminKubeconfigPath}
     allow: { namespaces: ["*"] }
-`;
+${connections}`;
 }

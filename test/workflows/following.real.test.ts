@@ -1,10 +1,9 @@
 import assert from 'node:assert/strict';
-import { after, afterEach, before, describe, type TestContext, test } from 'node:test';
+import { after, afterEach, before, describe, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { eventually } from '../support/eventually.ts';
 import { ExecutorStandIn } from '../support/kubevela/executor-stand-in.ts';
 import type { Application, WorkflowStep } from '../support/kubevela/objects.ts';
-import { WorkflowEngine, type WorkflowEngineOptions } from '../support/kubevela/workflow-engine.ts';
 import {
   restartWorkflow,
   resumeWorkflow,
@@ -22,7 +21,7 @@ before(async () => {
 afterEach(() => stage.gitHub.reset());
 after(async () => {
   await stage.close();
-  assert.deepEqual(stage.engine.errors, []);
+  assert.deepEqual(stage.errors, []);
 });
 
 /** Less than our server waits for a status write. */
@@ -47,20 +46,6 @@ function application(name: string, steps: readonly WorkflowStep[], namespace = '
     metadata,
     spec: { components, workflow: { steps } },
   };
-}
-
-/** A namespace with an engine of its own. */
-async function elsewhere(t: TestContext, namespace: string, options: Partial<WorkflowEngineOptions>) {
-  await stage.cluster.create({ apiVersion: 'v1', kind: 'Namespace', metadata: { name: namespace } });
-  const engine = await WorkflowEngine.start({
-    kubernetes: stage.kubernetes,
-    version: '1.10',
-    services: { 'http://aftersync.vela-system:8080': stage.executor.url },
-    namespace,
-    ...options,
-  });
-  t.after(() => engine.close());
-  return engine;
 }
 
 /** Runs stay under way until they are told to end. */
@@ -174,8 +159,8 @@ describe('what becomes of the workflow', () => {
     assert.equal(stage.runsOf('smoke.yml').length, 1);
   });
 
-  test('two Applications of one name in two namespaces have nothing to do with each other', async (t) => {
-    await elsewhere(t, 'other', {});
+  test('two Applications of one name in two namespaces have nothing to do with each other', async () => {
+    await stage.engineIn('other');
     const onChange = { key: 'same' };
     const step = { ...smoke, properties: { ...smoke.properties, onChange } };
     const here = await stage.apply(application('twin', [step]));
@@ -187,9 +172,9 @@ describe('what becomes of the workflow', () => {
 });
 
 describe('ticks', () => {
-  test('in an engine whose time stands still, a workflow goes on by our wakes alone', async (t) => {
+  test('in an engine whose time stands still, a workflow goes on by our wakes alone', async () => {
     const clock = new ManualClock();
-    const engine = await elsewhere(t, 'still', { clock });
+    const engine = await stage.engineIn('still', { clock });
     await stage.publish('/still', 'any');
     const read = { name: 'read', type: 'aftersync-read-object', properties: { kind: 'ConfigMap', name: 'still' } };
     const apply = { name: 'apply', type: 'apply-component', properties: { component: 'still' } };
@@ -213,7 +198,7 @@ describe('ticks', () => {
     counter.answer('/count', 'any', 'counted');
     let endedDuringWrites = 0;
     // While the tick that counted is about to be written, our run ends, and we have every reason to wake.
-    const engine = await elsewhere(t, 'beside', {
+    const engine = await stage.engineIn('beside', {
       beforeWrite: async () => {
         const [run] = stage.runsOf('smoke.yml');
         if (counter.askedBy('/count').length === 0 || run === undefined || run.status === 'completed') return;
@@ -244,7 +229,7 @@ describe('ticks', () => {
     const seed = chooseSeed();
     t.diagnostic(`AFTERSYNC_TEST_SEED=${seed}`);
     const random = seededRandom(seed);
-    const engine = await elsewhere(t, 'lossy', {
+    const engine = await stage.engineIn('lossy', {
       version: '1.11',
       workers: 16,
       losesFirstWrite: () => random.chance(0.3),

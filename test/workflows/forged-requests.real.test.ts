@@ -188,6 +188,20 @@ test('a request that is repeated after its end, with the same words or with othe
   assert.equal(dispatches().length, 1);
 });
 
+test('KubeVela is not answered for a moment where it asks by a state from before the end that it has written', async () => {
+  const id = newSession();
+  await stage.put({ name: 'late', declared: [smoke], steps: [underWay(id)] });
+  await stage.ask(id, request('late', id));
+  assert.equal((await stage.end(id)).state, 'succeeded');
+  assert.equal((await stage.ask(id, request('late', id))).status, 200);
+  await stage.stand({ name: 'late' }, [{ ...underWay(id), phase: 'succeeded', reason: '' }]);
+  const ask = () => stage.ask(id, request('late', id));
+  const { code } = await eventually(ask, ({ status }) => status === 503);
+  assert.equal(code, 'unavailable');
+  stage.clock.advance(61_000);
+  assert.equal((await ask()).status, 200);
+});
+
 describe('a superseded execution that waits for a rate limit never dispatches after its successor', () => {
   const retryAfterSeconds = 60;
 

@@ -52,6 +52,7 @@ export class WorkflowStage {
   readonly gitHub: GitHubStandIn;
   readonly executor: Executor;
   readonly engine: WorkflowEngine;
+  readonly #engines: WorkflowEngine[];
   readonly #origin: Origin;
   readonly #cache: Awaited<ReturnType<typeof startVarnish>>;
 
@@ -70,6 +71,7 @@ export class WorkflowStage {
     this.gitHub = parts.gitHub;
     this.executor = parts.executor;
     this.engine = parts.engine;
+    this.#engines = [parts.engine];
     this.#origin = parts.origin;
     this.#cache = parts.cache;
   }
@@ -104,8 +106,27 @@ export class WorkflowStage {
     return new WorkflowStage({ kubernetes, controller, gitHub, executor, engine, origin, cache });
   }
 
+  /** A namespace of its own, with an engine of its own that ends with the stage. The stage's own must look after another one. */
+  async engineIn(namespace: string, options: Partial<WorkflowEngineOptions> = {}): Promise<WorkflowEngine> {
+    await this.cluster.create({ apiVersion: 'v1', kind: 'Namespace', metadata: { name: namespace } });
+    const engine = await WorkflowEngine.start({
+      kubernetes: this.kubernetes,
+      version: '1.10',
+      services: { 'http://aftersync.vela-system:8080': this.executor.url },
+      namespace,
+      ...options,
+    });
+    this.#engines.push(engine);
+    return engine;
+  }
+
+  /** Of all its engines. */
+  get errors(): readonly Error[] {
+    return this.#engines.flatMap(({ errors }) => errors);
+  }
+
   async close(): Promise<void> {
-    await this.engine.close();
+    await Promise.all(this.#engines.map((engine) => engine.close()));
     await this.executor.close();
     this.controller.close();
     await this.#cache.close();

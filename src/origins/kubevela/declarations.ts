@@ -85,6 +85,7 @@ export class Declarations {
     }
     if (typeof workflowRef !== 'string') return undefined;
     const workflow = await readObject(this.#options.client, kubeVelaObject('Workflow', namespace, workflowRef), signal);
-    return workflow && { steps: declaredSteps(workflow.steps), recursAs: `WorkflowRun/${namespace}/${workflowRef}` };
+    // Not as of a run, whose UID a namespace may have for its name.
+    return workflow && { steps: declaredSteps(workflow.steps), recursAs: `Workflow/${namespace}/${workflowRef}` };
   }
 }

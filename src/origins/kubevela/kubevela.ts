@@ -3,6 +3,7 @@ import type { Registry } from 'prom-client';
 import type { Execution } from '../../core/execution.ts';
 import type { Holding } from '../../core/holding.ts';
 import type { Origins } from '../../core/origin.ts';
+import { Problem } from '../../core/problem.ts';
 import type { Release } from '../../core/signal.ts';
 import type { ExecutionStore } from '../../core/store.ts';
 import type { Clock } from '../../core/time.ts';
@@ -14,6 +15,7 @@ import { endOf } from './following.ts';
 import { createOriginMetrics } from './metrics.ts';
 import { originObject, readObject } from './origin-object.ts';
 import { OriginSource, originSignal } from './origin-source.ts';
+import { isOutdatedTick } from './outdated-tick.ts';
 import { Prover } from './prover.ts';
 import { Wake } from './wake.ts';
 
@@ -83,7 +85,15 @@ export function createKubevelaOrigins(options: KubevelaOriginsOptions): Origins 
       const seen = origin && source.look(origin);
       return seen && endOf(seen.object, execution);
     },
-    asked: (execution) => wake.asked(execution),
+    asked(execution) {
+      const { origin } = execution.request;
+      if (isOutdatedTick(execution, origin && source.look(origin)?.object, clock.now())) {
+        throw new Problem('unavailable', 'KubeVela has ended this step, and asks for it by an older state', {
+          retryAfterSeconds: 1,
+        });
+      }
+      wake.asked(execution);
+    },
     start() {
       wake.start();
       events.start();

@@ -1,4 +1,5 @@
 import type { Origin } from '../../core/execution.ts';
+import { LruMap } from '../../core/lru-map.ts';
 import type { Release, SignalSource } from '../../core/signal.ts';
 import type { Seen, Sight } from '../../providers/kubernetes/collection-watch.ts';
 import { type KubernetesObject, part, text } from '../../providers/kubernetes/kubernetes-object.ts';
@@ -13,6 +14,7 @@ export type OriginName = Pick<Origin, 'kind' | 'namespace' | 'name'>;
 type SharedWatches = Pick<ObjectWatches, 'subscribeIn' | 'lookIn'>;
 
 const prefix = 'origin';
+const mostRead = 10_000;
 
 /**
  * The changes of origins as signals `origin:<kind>/<namespace>/<name>/<sessionID>`: one watch across the cluster for each
@@ -22,7 +24,8 @@ const prefix = 'origin';
 export class OriginSource implements SignalSource {
   readonly prefix = prefix;
   readonly #watches: SharedWatches;
-  readonly #followed = new Map<string, { followers: number; readVersion: string }>();
+  /** The newest resourceVersion that was read, by path. Forgotten long after any watch has caught up. */
+  readonly #readVersions = new LruMap<string, string>(mostRead);
 
   constructor(watches: SharedWatches) {
     this.#watches = watches;
@@ -42,16 +45,7 @@ export class OriginSource implements SignalSource {
   /** Calls back at each change of the object, and once from a first read. */
   follow(origin: OriginName, onChange: () => void): Release {
     const { collection, key } = placeOf(origin);
-    const path = objectPath(originObject(origin));
-    const followed = this.#followed.get(path) ?? { followers: 0, readVersion: '' };
-    this.#followed.set(path, followed);
-    followed.followers += 1;
-    const release = this.#watches.subscribeIn(collection, key, onChange);
-    return () => {
-      release();
-      followed.followers -= 1;
-      if (followed.followers === 0 && this.#followed.get(path) === followed) this.#followed.delete(path);
-    };
+    return this.#watches.subscribeIn(collection, key, onChange);
   }
 
   /** What the watch has seen, be it old. */
@@ -60,12 +54,11 @@ export class OriginSource implements SignalSource {
     return this.#watches.lookIn(collection, key);
   }
 
-  /** Told of each live read; of what is not followed it takes no notice. */
+  /** Told of each live read, also of one that comes before anybody follows: its proof is what a late event must not undo. */
   noteRead(place: ObjectPlace, object: KubernetesObject | undefined): void {
-    const followed = this.#followed.get(objectPath(place));
+    const path = objectPath(place);
     const { resourceVersion = '' } = object?.metadata ?? {};
-    if (followed !== undefined && isOlder(followed.readVersion, resourceVersion))
-      followed.readVersion = resourceVersion;
+    if (isOlder(this.#readVersions.get(path) ?? '', resourceVersion)) this.#readVersions.set(path, resourceVersion);
   }
 
   /**
@@ -76,7 +69,7 @@ export class OriginSource implements SignalSource {
     const sight = this.sight(origin);
     if (sight === undefined) return undefined;
     if ('refused' in sight) return isUnserved(sight) ? { object: undefined } : undefined;
-    const readVersion = this.#followed.get(objectPath(originObject(origin)))?.readVersion ?? '';
+    const readVersion = this.#readVersions.get(objectPath(originObject(origin))) ?? '';
     return isOlder(sight.resourceVersion ?? '', readVersion) ? undefined : sight;
   }
 }

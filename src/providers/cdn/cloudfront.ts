@@ -39,7 +39,7 @@ export const cloudfront = defineCdnProvider({
   type: 'cloudfront',
   options: {
     distribution: Type.String({ pattern: '^[A-Z0-9]{1,64}$', description: "The distribution's id." }),
-    hosts: Type.Array(Type.String({ minLength: 1, maxLength: 253 }), {
+    hostNames: Type.Array(Type.String({ minLength: 1, maxLength: 253 }), {
       minItems: 1,
       maxItems: 100,
       description: 'The host names that the distribution serves, as patterns: a path is purged for all of them.',
@@ -72,7 +72,7 @@ export const cloudfront = defineCdnProvider({
   }),
 
   open(options, tools) {
-    const { distribution, hosts, region = 'us-east-1', baseUrl = 'https://cloudfront.amazonaws.com' } = options;
+    const { distribution, hostNames, region = 'us-east-1', baseUrl = 'https://cloudfront.amazonaws.com' } = options;
     const accessKeyId = tools.credential(options.accessKeyIdFile);
     const secretAccessKey = tools.credential(options.secretAccessKeyFile);
     const sessionToken =
@@ -107,8 +107,8 @@ export const cloudfront = defineCdnProvider({
 
       refusal(kind, item) {
         const host = hostOf(kind, item);
-        if (host !== undefined && !hosts.some((pattern) => matchesGlob(pattern, host))) {
-          return `the distribution serves no host ${host} (hosts of the connection)`;
+        if (host !== undefined && !hostNames.some((pattern) => matchesGlob(pattern, host))) {
+          return `the distribution serves no host ${host} (hostNames of the connection)`;
         }
         if (kind === 'urls' && item.includes('*')) return 'CloudFront takes a * in a path for a wildcard';
         if (kind !== 'tags') return undefined;

@@ -46,6 +46,9 @@ export interface ListWatchOptions {
 /** The resourceVersion that we know is too old to go on from. */
 class Expired extends Error {}
 
+/** Nothing was heard for too long: a connection that is dead, or a kind of which the server has yet to see a change. */
+class Silent extends Error {}
+
 /** One list and watch of a collection. It never gives up: what it misses, the next list shows. */
 export class ListWatch {
   readonly #options: ListWatchOptions;
@@ -96,6 +99,8 @@ export class ListWatch {
         if (this.#ending.signal.aborted) return;
         this.#failures += 1;
         if (error instanceof Expired) this.#resourceVersion = undefined;
+        // An idle cluster is silent for ever where nothing has changed since its start, for then it sends no bookmarks.
+        else if (error instanceof Silent) log.debug({ err: error, path }, 'a watch was silent; it is begun anew');
         // Once it was told, it may stay so for days: a kind that is not installed is no news each half minute.
         else if (!this.#isRefused || !(error instanceof Rejected)) {
           log.warn({ err: error, path, failures: this.#failures }, 'a watch broke; it goes on');
@@ -148,7 +153,7 @@ export class ListWatch {
       throw this.#refusalOf(opened);
     }
     onGap?.();
-    const onSilence = () => silent.abort(new Error(`nothing was heard for ${limitMs} ms`));
+    const onSilence = () => silent.abort(new Silent(`nothing was heard for ${limitMs} ms`));
     for await (const { type, object } of watchEvents(withSilenceLimit(opened, { clock, limitMs, onSilence }))) {
       this.#take(type, object);
       this.#failures = 0;

@@ -1,5 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { Logger } from 'pino';
+import { Rejected } from '../../core/effect.ts';
 import { type Execution, type ExecutionKey, type ExecutionStatus, isFinal, isOpen } from '../../core/execution.ts';
 import { isJsonObject, type JsonObject, jsonBytes } from '../../core/json.ts';
 import { limits } from '../../core/limits.ts';
@@ -66,7 +67,9 @@ export async function openKubernetesStore(options: KubernetesStoreOptions): Prom
     return store;
   } catch (error) {
     await store.close();
-    throw error;
+    if (!(error instanceof Rejected) || error.reason !== 'NotFound') throw error;
+    const advice = 'apply addon/aftersync/resources/stepexecutions.yaml to it';
+    throw new Error(`the cluster of the store does not know StepExecutions: ${advice}`, { cause: error });
   }
 }
 

@@ -80,6 +80,8 @@ for (const [what, object, reason, message] of ends) {
     const end = endOf(object, execution());
     assert.equal(end?.reason, reason);
     assert.match(end?.message ?? '', message);
+    // Only then the record of the execution has nobody left to belong to.
+    assert.equal(end?.originIsDeleted ?? false, /deleted/.test(end?.message ?? ''));
   });
 }
 

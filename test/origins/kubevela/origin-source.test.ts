@@ -103,6 +103,20 @@ test('what the watch shows counts only when it is not older than what was read',
   assert.deepEqual(source.look(web)?.object, undefined);
 });
 
+test('a read from before anybody followed counts as well', () => {
+  const cluster = new FakeCluster(() => new Error('not asked'));
+  const source = new OriginSource(cluster);
+  cluster.set(webPlace, application({ steps: [other] }));
+  const older = cluster.get(webPlace);
+  cluster.set(webPlace, application(before));
+  source.noteRead(webPlace, cluster.get(webPlace));
+  source.follow(web, () => {});
+  cluster.show(webPlace, { object: older, resourceVersion: older?.metadata.resourceVersion });
+  assert.equal(source.look(web), undefined);
+  cluster.show(webPlace);
+  assert.equal(source.look(web)?.object, cluster.get(webPlace));
+});
+
 test('an absence of unknown age says nothing about what was read to be there', () => {
   const { cluster, source } = open();
   cluster.set(webPlace, application());

@@ -129,7 +129,7 @@ describe('on a real API server, with no right but get,', () => {
       steps: [{ id: sessionID, name: 'smoke', type: 'trigger-github-action', phase: 'running' }],
     });
     const result = await prove(request);
-    assert.equal(result.kind === 'proven' && result.originStep, 'WorkflowRun/shop/nightly/smoke');
+    assert.equal(result.kind === 'proven' && result.originStep, 'Workflow/shop/nightly/smoke');
   });
 
   it('a cluster that is away decides nothing', async () => {

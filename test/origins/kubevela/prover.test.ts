@@ -310,7 +310,7 @@ describe('a WorkflowRun', () => {
   test('or by a Workflow, whose steps recur with each run', async () => {
     const bench = withRun({ workflowRef: 'nightly' });
     bench.set(kubeVelaObject('Workflow', 'shop', 'nightly'), { metadata: { name: 'nightly' }, steps: [declaredSmoke] });
-    assertProven(await bench.prove({ origin }), 'WorkflowRun/shop/nightly/smoke');
+    assertProven(await bench.prove({ origin }), 'Workflow/shop/nightly/smoke');
     const asked = { origin, with: { ...declaredSmoke.properties, ref: 'next' } };
     assert.match(
       messageOf(await bench.prove(asked)),

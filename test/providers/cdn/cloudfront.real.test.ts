@@ -12,10 +12,16 @@ testCdnProvider(cloudfront, {
     // By its real rates, 2,500 prefixes take three quarters of an hour.
     const unlimited = { capacity: 1_000_000, perSecond: 1_000_000 };
     const limits = { rates: { paths: unlimited, wildcards: unlimited } };
-    const options = { distribution: api.distribution, hosts: ['*.example.com'], ...files, baseUrl: api.url, limits };
+    const options = {
+      distribution: api.distribution,
+      hostNames: ['*.example.com'],
+      ...files,
+      baseUrl: api.url,
+      limits,
+    };
     return edgeUnderTest(api, { options, credentials });
   },
-  optionsFor: (url) => ({ distribution: 'EDFDVBD6EXAMPLE', hosts: ['*.example.com'], ...files, baseUrl: url }),
+  optionsFor: (url) => ({ distribution: 'EDFDVBD6EXAMPLE', hostNames: ['*.example.com'], ...files, baseUrl: url }),
   credentials,
   htmlMeans: 'open',
   hostsShareAPath: true,

@@ -1,47 +1,39 @@
 import assert from 'node:assert/strict';
 import { createServer } from 'node:http';
-import { after, describe, it } from 'node:test';
+import { describe, it } from 'node:test';
 import { NotSent, Rejected } from '../../../src/core/effect.ts';
 import type { JsonObject } from '../../../src/core/json.ts';
 import type { Clock } from '../../../src/core/time.ts';
 import type { CdnClient } from '../../../src/providers/cdn/cdn-client.ts';
 import { cloudfront } from '../../../src/providers/cdn/cloudfront.ts';
-import { cdnConnectionType } from '../../../src/providers/cdn/connection-type.ts';
-import { createHttpFetch } from '../../../src/providers/http-client.ts';
 import { assertDescribed } from '../../support/cloudfront/description.ts';
 import { type CloudFront, type CloudFrontOptions, startCloudFront } from '../../support/cloudfront.ts';
 import { listenOnLoopback } from '../../support/listen.ts';
 import { ManualClock } from '../../support/manual-clock.ts';
-import { providerTools } from '../provider-tools.ts';
 import { assertOpen, assertRejected, purge } from './contract.ts';
 import { HurriedClock, sent } from './hurried-clock.ts';
-
-const http = createHttpFetch({ userAgent: 'aftersync-test' });
-const closing: (() => Promise<void>)[] = [() => http.close()];
-after(() => Promise.all(closing.map((close) => close())));
+import { closedAtEnd, openCdn } from './open-cdn.ts';
 
 async function start(clock: Clock, options: CloudFrontOptions = {}): Promise<CloudFront> {
-  const api = await startCloudFront({ nowMs: () => clock.now(), ...options });
-  closing.push(() => api.close());
-  return api;
+  return closedAtEnd(await startCloudFront({ nowMs: () => clock.now(), ...options }));
 }
 
 function open({ url, distribution, key }: CloudFront, clock: Clock, options: JsonObject = {}): CdnClient {
   const files = { accessKeyIdFile: '/id', secretAccessKeyFile: '/secret', sessionTokenFile: '/session' };
   const { sessionTokenFile, ...withoutSession } = files;
-  return cdnConnectionType(cloudfront).open(
+  return openCdn(
+    cloudfront,
     {
       distribution,
-      hosts: ['*.example.com', 'example.com'],
+      hostNames: ['*.example.com', 'example.com'],
       baseUrl: url,
       ...(key.sessionToken === undefined ? withoutSession : files),
       ...options,
     },
-    providerTools({
-      fetch: http.fetch,
+    {
       clock,
       credentials: { '/id': key.accessKeyId, '/secret': key.secretAccessKey, [sessionTokenFile]: key.sessionToken },
-    }),
+    },
   );
 }
 
@@ -88,7 +80,7 @@ describe('a call to CloudFront', () => {
       await messagesOf('urls', ['https://www.example.com/a*', 'https://other.example/', 'https://www.example.com/b']),
       [
         'CloudFront takes a * in a path for a wildcard',
-        'the distribution serves no host other.example (hosts of the connection)',
+        'the distribution serves no host other.example (hostNames of the connection)',
       ],
     );
     assert.equal((await messagesOf('prefixes', ['other.example/a/'])).length, 1);
@@ -208,7 +200,7 @@ describe("CloudFront's answer", () => {
     const server = await listenOnLoopback(
       createServer((_request, response) => void response.writeHead(201).end('<a/>')),
     );
-    closing.push(() => server.close());
+    closedAtEnd(server);
     const clock = new ManualClock();
     const client = open(await start(clock), clock, { baseUrl: server.url });
     const failure = await purge(client, { kind: 'tags', items: ['a'], soft: false }).catch((error: unknown) => error);

@@ -1,21 +1,15 @@
 import assert from 'node:assert/strict';
-import { after, describe, it } from 'node:test';
+import { describe, it } from 'node:test';
 import { NotSent, type Rejected } from '../../../src/core/effect.ts';
 import type { Clock } from '../../../src/core/time.ts';
 import type { CdnClient } from '../../../src/providers/cdn/cdn-client.ts';
-import { cdnConnectionType } from '../../../src/providers/cdn/connection-type.ts';
 import { fastly } from '../../../src/providers/cdn/fastly.ts';
 import type { PurgeKind } from '../../../src/providers/cdn/provider.ts';
-import { createHttpFetch } from '../../../src/providers/http-client.ts';
 import { type Fastly, startFastly } from '../../support/fastly.ts';
 import { ManualClock } from '../../support/manual-clock.ts';
-import { providerTools } from '../provider-tools.ts';
 import { assertOpen, assertRejected, purge } from './contract.ts';
 import { HurriedClock, sent } from './hurried-clock.ts';
-
-const http = createHttpFetch({ userAgent: 'aftersync-test' });
-const closing: (() => Promise<void>)[] = [() => http.close()];
-after(() => Promise.all(closing.map((close) => close())));
+import { closedAtEnd, openCdn } from './open-cdn.ts';
 
 interface Opened {
   readonly api: Fastly;
@@ -23,11 +17,9 @@ interface Opened {
 }
 
 async function open({ clock = new ManualClock() as Clock, token = 'fastly-token' } = {}): Promise<Opened> {
-  const api = await startFastly({ nowMs: () => clock.now() });
-  closing.push(() => api.close());
+  const api = closedAtEnd(await startFastly({ nowMs: () => clock.now() }));
   const options = { service: api.service, apiTokenFile: '/token', baseUrl: `${api.url}/` };
-  const tools = providerTools({ fetch: http.fetch, clock, credentials: { '/token': token } });
-  return { api, client: cdnConnectionType(fastly).open(options, tools) };
+  return { api, client: openCdn(fastly, options, { clock, credentials: { '/token': token } }) };
 }
 
 const tags = (count: number) => Array.from({ length: count }, (_, index) => `tag-${index}`);

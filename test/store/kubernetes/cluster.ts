@@ -13,7 +13,17 @@ const crdFile = new URL('../../../addon/aftersync/resources/stepexecutions.yaml'
 /** A real API server that knows StepExecutions, with the namespaces given. */
 export async function startClusterWithExecutions(namespaces: readonly string[]): Promise<Kubernetes> {
   const cluster = await startKubernetes();
-  const body = parse(await readFile(crdFile, 'utf8'));
+  await installStepExecutions(cluster);
+  for (const name of namespaces) {
+    const namespace = { apiVersion: 'v1', kind: 'Namespace', metadata: { name } };
+    await cluster.request({ method: 'POST', path: '/api/v1/namespaces', body: namespace });
+  }
+  return cluster;
+}
+
+/** `group`: in place of our own, for what nobody of ours should see. */
+export async function installStepExecutions(cluster: Kubernetes, group = 'aftersync.dev'): Promise<void> {
+  const body = parse((await readFile(crdFile, 'utf8')).replaceAll('aftersync.dev', group));
   const path = '/apis/apiextensions.k8s.io/v1/customresourcedefinitions';
   const created = await cluster.request({ method: 'POST', path, body });
   assert.equal(created.status, 201, JSON.stringify(created.body));
@@ -21,11 +31,6 @@ export async function startClusterWithExecutions(namespaces: readonly string[]):
     () => cluster.request({ method: 'GET', path: `${path}/${body.metadata.name}` }),
     ({ body: crd }) => JSON.stringify(crd).includes('"type":"Established"'),
   );
-  for (const name of namespaces) {
-    const namespace = { apiVersion: 'v1', kind: 'Namespace', metadata: { name } };
-    await cluster.request({ method: 'POST', path: '/api/v1/namespaces', body: namespace });
-  }
-  return cluster;
 }
 
 /** A client as the server makes it for its store. */

@@ -172,7 +172,7 @@ test('a cluster that does not know executions, or does not show them, is not ope
     const shared = { silenceLimitMs: 90_000, clock: systemClock, log: pino({ level: 'silent' }), random: () => 0 };
     await assert.rejects(
       openKubernetesStore({ ...shared, api: client.api, writesPerSecond: 1_000 }),
-      /no longer serves .*stepexecutions/,
+      /does not know StepExecutions: apply .*stepexecutions\.yaml/,
     );
   } finally {
     await client.close();

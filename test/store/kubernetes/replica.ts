@@ -12,12 +12,12 @@ import { openClient } from './cluster.ts';
 
 interface ReplicaOptions {
   readonly steps: readonly Step[];
-  readonly leaseMs?: number;
+  readonly leaseMs: number;
   readonly sendMs?: number;
 }
 
 /** One process of the executor in this one: its own client, store, lease and engine. */
-export async function startReplica(cluster: Kubernetes, { steps, leaseMs = 2_000, sendMs = 500 }: ReplicaOptions) {
+export async function startReplica(cluster: Kubernetes, { steps, leaseMs, sendMs = 500 }: ReplicaOptions) {
   const client = openClient(cluster);
   const calls = counted(client.api);
   const log = pino({ level: process.env.TEST_LOG ?? 'silent' });

@@ -22,13 +22,15 @@ afterEach(async () => {
   await cluster.request({ method: 'DELETE', path: '/apis/aftersync.dev/v1alpha1/namespaces/default/stepexecutions' });
 });
 
-async function start(steps: readonly Step[], options: { readonly leaseMs?: number } = {}): Promise<Replica> {
-  const replica = await startReplica(cluster, { steps, ...options });
+/** With a lease that a busy machine does not let lapse, unless told otherwise. */
+async function start(steps: readonly Step[], { leaseMs = 60_000 }: { readonly leaseMs?: number } = {}) {
+  const replica = await startReplica(cluster, { steps, leaseMs });
   running.push(replica);
   return replica;
 }
 
 const of = (id: string) => ({ namespace: 'default', id });
+const shortLeaseMs = 2_000;
 const someday = 9_999_999_999_999;
 const waiting = toyStep(async ({ stop }) =>
   stop === undefined
@@ -120,11 +122,10 @@ function relayStep(seen: string[], name: () => string): Step {
 }
 
 test('a replica that is stopped hands over at once', async () => {
-  const leaseMs = 60_000;
   let [a, b]: (Replica | undefined)[] = [];
   const seen: string[] = [];
-  a = await start([relayStep(seen, () => a?.name ?? '')], { leaseMs });
-  b = await start([relayStep(seen, () => b?.name ?? '')], { leaseMs });
+  a = await start([relayStep(seen, () => a?.name ?? '')]);
+  b = await start([relayStep(seen, () => b?.name ?? '')]);
   const ids = Array.from({ length: 8 }, (_, i) => `handed-${i}`);
   for (const id of ids) await a.submit(id);
   for (const id of ids) await standing(b, id, ({ status }) => status.holder !== undefined);
@@ -137,7 +138,7 @@ test('what a replica held that died is taken over when its lease is over, and no
   const sends = new Map<string, number>();
   const slow = countingStep(sends, 60_000);
   const fast = countingStep(sends);
-  const a = await start([slow]);
+  const a = await start([slow], { leaseMs: shortLeaseMs });
   const ids = Array.from({ length: 8 }, (_, i) => `orphan-${i}`);
   for (const id of ids) await a.submit(id);
   await soon(
@@ -146,12 +147,12 @@ test('what a replica held that died is taken over when its lease is over, and no
   );
   const b = await start([fast]);
   a.die();
-  const diedAt = performance.now();
   for (const id of ids) {
     assert.equal((await standing(b, id, ({ status }) => isFinal(status.state))).status.state, 'succeeded');
   }
-  const tookMs = performance.now() - diedAt;
-  assert.ok(tookMs >= 2_000, `taken over after ${tookMs} ms, before its lease could be over`);
+  const [namespace, name] = a.name.split('/');
+  const path = `/apis/coordination.k8s.io/v1/namespaces/${namespace}/leases/${name}`;
+  assert.equal((await cluster.request({ method: 'GET', path })).status, 404);
   assert.deepEqual(
     ids.map((id) => sends.get(id)),
     ids.map(() => 1),
@@ -187,9 +188,8 @@ test('of two executions of one origin step that two replicas begin with at once 
 
 test('an API server that restarts loses nothing, and nobody is taken over', async () => {
   const sends = new Map<string, number>();
-  const leaseMs = 60_000;
   const step = countingStep(sends, 100);
-  const [a, b] = [await start([step], { leaseMs }), await start([step], { leaseMs })];
+  const [a, b] = [await start([step]), await start([step])];
   const ids = Array.from({ length: 30 }, (_, i) => `restarted-${i}`);
   for (const [i, id] of ids.entries()) await (i % 2 === 0 ? a : b).submit(id);
   await cluster.restartApiServer();
@@ -204,7 +204,7 @@ test('an API server that restarts loses nothing, and nobody is taken over', asyn
 test('while etcd is away for longer than a lease nothing is sent in the old names, and then all goes on', async () => {
   const sends = new Map<string, number>();
   const step = countingStep(sends);
-  const [a, b] = [await start([step]), await start([step])];
+  const [a, b] = [await start([step], { leaseMs: shortLeaseMs }), await start([step], { leaseMs: shortLeaseMs })];
   const ids = Array.from({ length: 20 }, (_, i) => `outage-${i}`);
   await Promise.all(ids.map((id, i) => (i % 2 === 0 ? a : b).submit(id)));
   await cluster.stopEtcd();
@@ -221,8 +221,7 @@ test('while etcd is away for longer than a lease nothing is sent in the old name
 });
 
 test('an API server that answers nothing for a while does not cost the living their executions', async () => {
-  const leaseMs = 10_000;
-  const [a, b] = [await start([waiting], { leaseMs }), await start([waiting], { leaseMs })];
+  const [a, b] = [await start([waiting]), await start([waiting])];
   await a.submit('paused');
   const { status } = await standing(b, 'paused', ({ status: { message } }) => message === 'waiting');
   cluster.pauseApiServer();

@@ -142,6 +142,21 @@ test('a lease that was renewed meanwhile is not claimed, though no event has tol
   assert.ok(!b.api.calls.some((call) => call.startsWith('DELETE')));
 });
 
+test('an event from before the end of a dead one does not bring it back', async () => {
+  const bench = openBench();
+  const [a, b] = [await bench.join(), await bench.join()];
+  const [namespace, name = ''] = a.name.split('/');
+  a.die();
+  await bench.pass(6_000);
+  assert.equal(b.of(a.name), 0);
+  bench.server.put({
+    metadata: { name, namespace: namespace ?? '', uid: `uid-${name}` },
+    spec: { holderIdentity: name },
+  });
+  await settled();
+  assert.equal(b.share({ holder: undefined, hasOpenEffect: false }), 100);
+});
+
 test('a claim beats the renewal that comes late: that one knows by it that it is over', async () => {
   const bench = openBench();
   const [a, b] = [await bench.join(), await bench.join()];

@@ -1,16 +1,19 @@
 import { gzipSync, zstdCompressSync } from 'node:zlib';
 import { digestOf } from '../../../src/core/json.ts';
 import type { Cluster } from './cluster.ts';
+import type { Definitions } from './definitions.ts';
 import type { Application, KubernetesObject, Workflow } from './objects.ts';
 
 /** How ApplicationRevisions are stored. The chart's default is zstd. */
 export type Compression = 'none' | 'gzip' | 'zstd';
 
-/** A snapshot of an Application and of the Workflow that it names. */
+/** A snapshot of an Application, and of what it names. */
 export interface Snapshot {
   readonly application: Application;
   /** Of `spec.workflow.ref`. */
   readonly workflow?: Workflow;
+  /** CUE by the type of a step, as it is written there. */
+  readonly definitions: Definitions;
 }
 
 export interface Revision {
@@ -72,12 +75,15 @@ function hashOf({ application: { spec }, workflow }: Snapshot): string {
   return digestOf(JSON.parse(JSON.stringify([spec, workflow?.steps ?? null]))).slice(0, 16);
 }
 
-function revisionObject({ application, workflow }: Snapshot, revision: Revision): KubernetesObject {
+function revisionObject({ application, workflow, definitions }: Snapshot, revision: Revision): KubernetesObject {
   const { status: _, ...withoutStatus } = application;
   const { name, uid, annotations, labels, namespace = 'default' } = application.metadata;
   const spec = {
     application: { ...withoutStatus, status: {} },
     ...(workflow !== undefined && { workflow }),
+    workflowStepDefinitions: Object.fromEntries(
+      Object.entries(definitions).map(([type, template]) => [type, { spec: { schematic: { cue: { template } } } }]),
+    ),
     compression: {},
   };
   const object = {

@@ -22,10 +22,14 @@ export function ourDefinition(name: string): string {
 
 /** Throws as the engine does where there is none. */
 export function definitionOf(definitions: Definitions, namespace: string, type: string): string {
-  const name = type.replace(/@v\d.*$/, '');
-  const definition = definitions[`${namespace}/${name}`] ?? definitions[name];
+  const definition = findDefinition(definitions, namespace, type);
   if (definition === undefined) throw new Error(`can't find task generator: ${type}`);
   return definition;
+}
+
+export function findDefinition(definitions: Definitions, namespace: string, type: string): string | undefined {
+  const name = type.replace(/@v\d.*$/, '');
+  return definitions[`${namespace}/${name}`] ?? definitions[name];
 }
 
 const printMessageInStatus = `import "vela/builtin"

@@ -247,7 +247,9 @@ class Tick {
   }
 
   #inputValue(from: string, context: JsonObject): Json | undefined {
-    return lookUp(this.#instance.memory.vars, from.split('.')) ?? lookUp({ context }, parsePath(from));
+    // Null is a value: what an output that is missing is handed on as.
+    const output = lookUp(this.#instance.memory.vars, from.split('.'));
+    return output === undefined ? lookUp({ context }, parsePath(from)) : output;
   }
 
   /** Kept from tick to tick by the status alone: where that is lost, a step gets another. */
@@ -356,7 +358,7 @@ class Tick {
     const complaints: string[] = [];
     for (const { name, valueFrom } of step.outputs ?? []) {
       const older = belowReturns(valueFrom);
-      const value = lookUp(fields, parsePath(valueFrom)) ?? lookUp(fields, parsePath(older));
+      const [value] = [valueFrom, older].map((path) => lookUp(fields, parsePath(path))).filter(isThere);
       if (value === undefined) {
         const why = `failed to lookup value: var(path=${older}) not exist`;
         complaints.push(`failed to get output from ${valueFrom}: ${why}\n`);
@@ -455,6 +457,10 @@ function conditionsOf(status: StepStatus): JsonObject {
     failedAfterRetries: reason === 'FailedAfterRetries',
     terminate: reason === 'Terminate',
   };
+}
+
+function isThere(value: Json | undefined): value is Json {
+  return value !== undefined;
 }
 
 /** Outputs written for the older form of calls are found in the newer one. */

@@ -24,6 +24,8 @@ type Status = NonNullable<Application['status']>;
 
 export interface ApplicationTools extends OwnerTools {
   readonly compression: Compression;
+  /** CUE of a step's type; undefined for one that is played without. */
+  readonly definitionOf: (application: Application, type: string) => string | undefined;
 }
 
 /**
@@ -41,9 +43,17 @@ export async function reconcileApplication(read: Application, tools: Application
 
   const ref = read.spec.workflow?.ref;
   const workflow = ref === undefined ? undefined : await requireWorkflow(cluster, read, ref);
+  const steps = workflow?.steps ?? read.spec.workflow?.steps ?? [];
+  const types = steps.flatMap(({ type, subSteps = [] }) => [type, ...subSteps.map((subStep) => subStep.type)]);
+  const definitions = Object.fromEntries(
+    types.flatMap((type) => {
+      const definition = tools.definitionOf(read, type);
+      return definition === undefined ? [] : [[type, definition]];
+    }),
+  );
   const { revision, isNewest } = await reviseApplication(
     cluster,
-    { application: read, ...(workflow !== undefined && { workflow }) },
+    { application: read, ...(workflow !== undefined && { workflow }), definitions },
     tools.compression,
   );
   let application = read;
@@ -54,7 +64,6 @@ export async function reconcileApplication(read: Application, tools: Application
   }
 
   const started = startedAnew(application, revision);
-  const steps = workflow?.steps ?? application.spec.workflow?.steps ?? [];
   const mode = {
     steps: 'StepByStep',
     subSteps: 'DAG',

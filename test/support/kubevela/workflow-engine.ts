@@ -5,7 +5,7 @@ import type { Kubernetes } from '../kubernetes/start-kubernetes.ts';
 import type { ManualClock } from '../manual-clock.ts';
 import type { Compression } from './application-revision.ts';
 import { ApiError, type Change, Cluster, nameOf, type ObjectName } from './cluster.ts';
-import { addonDefinitions, type Definitions, definitionOf } from './definitions.ts';
+import { addonDefinitions, type Definitions, definitionOf, findDefinition } from './definitions.ts';
 import { executeWorkflow, type StepRun, WorkflowMemory, withSubSteps } from './execute-workflow.ts';
 import { callHttp, type Services } from './http-call.ts';
 import type { Application, KubernetesObject, StepStatus, WorkflowRun } from './objects.ts';
@@ -175,6 +175,8 @@ export class WorkflowEngine {
           ? await reconcileApplication(owner as Application, {
               ...this.#tools(),
               compression: this.#options.compression ?? 'zstd',
+              definitionOf: ({ metadata: { namespace = 'default' } }, type) =>
+                findDefinition(this.#definitions, namespace, type),
             })
           : await reconcileWorkflowRun(owner as WorkflowRun, this.#tools());
       return againInMs === undefined ? undefined : this.#clock.now() + againInMs;
