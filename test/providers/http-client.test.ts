@@ -116,7 +116,7 @@ describe('an exchange', () => {
 
 describe('a failure where certainly nothing was sent', () => {
   it('is a name that does not exist', async () => {
-    const failure = await failureOf({ url: 'http://does-not-exist.invalid/' });
+    const failure = await failureOf({ url: 'http://does-not-exist.invalid/', timeoutMs: 25_000 });
     assert.equal(failure.sent, false);
     assert.match(failure.code, /^(ENOTFOUND|EAI_AGAIN)$/);
   });

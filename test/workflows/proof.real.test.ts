@@ -1,11 +1,15 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
-import type { JsonObject } from '../../src/core/json.ts';
 import { eventually } from '../support/eventually.ts';
 import type { ObjectName } from '../support/kubevela/cluster.ts';
 import { addonDefinitions, ourDefinition } from '../support/kubevela/definitions.ts';
-import type { Application, ApplicationSpec, KubernetesObject, WorkflowStep } from '../support/kubevela/objects.ts';
-import { WorkflowRun } from '../support/kubevela/objects.ts';
+import type {
+  Application,
+  ApplicationSpec,
+  KubernetesObject,
+  WorkflowRun,
+  WorkflowStep,
+} from '../support/kubevela/objects.ts';
 import { restartWorkflow, resumeWorkflow } from '../support/kubevela/workflow-operations.ts';
 import { configuration } from './executor.ts';
 import { phasesOf, stepOf, WorkflowStage, workflowOf } from './stage.ts';
@@ -47,7 +51,7 @@ function applyApplication(
   workflow: NonNullable<ApplicationSpec['workflow']>,
   annotations: Readonly<Record<string, string>> = {},
 ) {
-  const data = { tag: 'shoes', colour: 'red' };
+  const data = { tag: namespace, workflow: 'release.yml' };
   const object = { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'shop' }, data };
   return stage.apply<Application>({
     apiVersion: 'core.oam.dev/v1beta1',
@@ -62,8 +66,8 @@ const apply: WorkflowStep = { name: 'apply', type: 'apply-component', properties
 const read: WorkflowStep = {
   name: 'read',
   type: 'aftersync-read-object',
-  properties: { kind: 'ConfigMap', name: 'shop', select: { tag: '.data.tag', colour: '.data.colour' } },
-  outputs: ['tag', 'colour'].map((name) => ({ name, valueFrom: `output.${name}` })),
+  properties: { kind: 'ConfigMap', name: 'shop', select: { tag: '.data.tag', workflow: '.data.workflow' } },
+  outputs: ['tag', 'workflow'].map((name) => ({ name, valueFrom: `output.${name}` })),
 };
 
 /** As the next version of the addon might bring it: another address, and a parameter that the one before did not send. */
@@ -115,7 +119,7 @@ describe('an addon that is upgraded in the middle of a run', () => {
         await changeMeanwhile(name);
       },
     });
-    const pending = release('contested', { inputs: [{ from: 'tag', parameterKey: 'ref' }] });
+    const pending = release('contested', { inputs: [{ from: 'tag', parameterKey: 'inputs.version' }] });
     const steps: WorkflowStep[] = [apply, { name: 'all', type: 'step-group', subSteps: [read, pending] }];
     const subject = await applyApplication('contested', { steps });
     const failed = await subject.ended();
@@ -136,3 +140,248 @@ async function changeMeanwhile(application: ObjectName): Promise<void> {
   const condition = { type: 'Meanwhile', status: 'True', reason: 'Any', lastTransitionTime: '2026-11-21T02:00:00Z' };
   await stage.cluster.jsonPatchStatus(application, [{ op: 'add', path: '/status/conditions/-', value: condition }]);
 }
+
+/** A platform's own, with one parameter of its own. */
+const smokeTest = `import (
+	"encoding/json"
+	"vela/builtin"
+	"vela/http"
+)
+
+"smoke-test": {
+	type:        "workflow-step"
+	description: "Test a suite"
+	attributes: {}
+}
+
+template: {
+	call: http.#HTTPDo & {$params: {
+		method: "PUT"
+		url:    "http://aftersync.vela-system:8080/v1/executions/(context.stepSessionID)"
+		request: {
+			header: "Content-Type": "application/json"
+			body: json.Marshal({
+				step: "trigger-github-action"
+				with: {repository: "acme/shop", workflow: "release.yml", ref: "main", inputs: version: parameter.suite}
+				origin: {
+					kind:      "Application"
+					namespace: context.namespace
+					name:      context.name
+					step:      context.stepName
+					sessionID: context.stepSessionID
+				}
+			})
+		}
+	}}
+	if call.$returns != _|_ {
+		answer: json.Unmarshal(call.$returns.body)
+		final:  answer.state == "succeeded" || answer.state == "failed"
+		wait: builtin.#ConditionalWait & {$params: {continue: final, message: answer.message}}
+		if answer.state == "failed" {
+			fail: builtin.#Fail & {$params: message: answer.message}
+		}
+	}
+	parameter: suite: string
+}
+`;
+
+describe('what a workflow may look like', { concurrency: 3 }, () => {
+  test('a definition of the platform that wraps a step of ours, where the configuration names it, and no other', async () => {
+    const definitions = { ...addonDefinitions(), 'smoke-test': smokeTest, 'load-test': smokeTest };
+    await stage.engineIn('wrapped', { definitions });
+    const wrapped = (name: string, type: string): WorkflowStep => ({ name, type, properties: { suite: 'wrapped' } });
+    const steps = [wrapped('smoke', 'smoke-test@v1.0.0'), wrapped('load', 'load-test')];
+    const ended = await (await applyApplication('wrapped', { steps })).ended();
+    assert.deepEqual(phasesOf(ended), { smoke: 'succeeded', load: 'failed' });
+    assert.match(stepOf(ended, 'load').message ?? '', /of type "load-test".*kubevela\.definitions/);
+    assert.equal(runsOf('wrapped').length, 1);
+  });
+
+  test('an external Workflow', async () => {
+    await stage.engineIn('external');
+    const workflow = { apiVersion: 'core.oam.dev/v1alpha1', kind: 'Workflow' };
+    const metadata = { name: 'after', namespace: 'external' };
+    await stage.cluster.put({ ...workflow, metadata, steps: [apply, release('external')] } as KubernetesObject);
+    const subject = await applyApplication('external', { ref: 'after' });
+    assert.deepEqual(phasesOf(await subject.ended()), { apply: 'succeeded', release: 'succeeded' });
+    assert.equal(runsOf('external').length, 1);
+  });
+
+  for (const how of ['inline', 'by-reference'] as const) {
+    test(`a WorkflowRun, ${how}`, async () => {
+      const namespace = `run-${how}`;
+      await stage.engineIn(namespace);
+      const type = { apiVersion: 'core.oam.dev/v1alpha1', kind: 'WorkflowRun' };
+      const steps = [release(namespace)];
+      const metadata = { name: 'nightly', namespace };
+      const workflow = { ...type, kind: 'Workflow', metadata: { ...metadata, name: 'after' }, steps };
+      await stage.cluster.put(workflow as KubernetesObject);
+      const spec = how === 'inline' ? { workflowSpec: { steps } } : { workflowRef: 'after' };
+      const subject = await stage.apply<WorkflowRun>({ ...type, metadata, spec });
+      assert.deepEqual(phasesOf(await subject.ended()), { release: 'succeeded' });
+      assert.equal(runsOf(namespace).length, 1);
+    });
+  }
+
+  test('steps of ours within a step-group', async () => {
+    await stage.engineIn('group');
+    const again = release('group', { name: 'again', dependsOn: ['release'] });
+    const group: WorkflowStep = { name: 'all', type: 'step-group', subSteps: [read, release('group'), again] };
+    const ended = await (await applyApplication('group', { steps: [apply, group] })).ended();
+    assert.deepEqual(new Set(Object.values(phasesOf(ended))), new Set(['succeeded']));
+    assert.equal(runsOf('group').length, 2);
+  });
+
+  test('definitions by their versions', async () => {
+    await stage.engineIn('versions');
+    const steps = [apply, read, release('versions')].map((step) =>
+      step === apply ? step : { ...step, type: `${step.type}@v1.0.0` },
+    );
+    const ended = await (await applyApplication('versions', { steps })).ended();
+    assert.equal(stepOf(ended, 'read').type, 'aftersync-read-object@v1.0.0');
+    assert.deepEqual(phasesOf(ended), { apply: 'succeeded', read: 'succeeded', release: 'succeeded' });
+    assert.equal(runsOf('versions').length, 1);
+  });
+
+  test('inputs that feed nested, quoted and indexed fields', async () => {
+    await stage.engineIn('inputs');
+    await stage.publish('/inputs', 'inputs');
+    const quoted: WorkflowStep = {
+      ...release('inputs'),
+      name: 'quoted',
+      // Without the key KubeVela would make a field of another name.
+      properties: { ...release('inputs').properties, inputs: { version: 'replaced' } },
+      inputs: [{ from: 'tag', parameterKey: 'inputs["version"]' }],
+    };
+    const nested: WorkflowStep = {
+      ...release('inputs'),
+      name: 'nested',
+      properties: { ...release('inputs').properties, inputs: {} },
+      inputs: [{ from: 'tag', parameterKey: 'inputs.version' }],
+    };
+    const indexed: WorkflowStep = {
+      name: 'indexed',
+      type: 'purge-cdn',
+      properties: { tags: ['replaced', 'kept'] },
+      inputs: [{ from: 'tag', parameterKey: 'tags[0]' }],
+    };
+    const ended = await (await applyApplication('inputs', { steps: [apply, read, quoted, nested, indexed] })).ended();
+    assert.deepEqual(new Set(Object.values(phasesOf(ended))), new Set(['succeeded']));
+    assert.equal(runsOf('inputs').length, 2);
+    assert.equal(await stage.visit('/inputs'), 'miss');
+  });
+
+  test('a publishVersion, which another spec does not change', async () => {
+    await stage.engineIn('published');
+    const publish = (version: string) => ({ 'app.oam.dev/publishVersion': version });
+    const subject = await applyApplication('published', { steps: [release('published')] }, publish('v1.4.0'));
+    await subject.ended('v1.4.0');
+    const edited = { workflow: { steps: [release('published', { name: 'later' })] } };
+    await stage.cluster.mergePatch(subject.name, { spec: edited });
+    await subject.until(({ metadata, status }) => status?.observedGeneration === metadata.generation);
+    await stage.cluster.mergePatch(subject.name, { metadata: { annotations: publish('v1.5.0') } });
+    assert.deepEqual(phasesOf(await subject.ended('v1.5.0')), { later: 'succeeded' });
+    assert.equal(runsOf('published').length, 2);
+  });
+
+  for (const compression of ['none', 'gzip', 'zstd'] as const) {
+    test(`a revision with compression ${compression}`, async () => {
+      const namespace = `compression-${compression}`;
+      await stage.engineIn(namespace, { compression });
+      // KubeVela compresses a revision when it comes back to it.
+      const steps: WorkflowStep[] = [{ name: 'hold', type: 'suspend' }, release(namespace)];
+      const subject = await applyApplication(namespace, { steps });
+      await subject.until((object) => workflowOf(object).status === 'suspending');
+      await resumeWorkflow(stage.cluster, subject.name);
+      assert.deepEqual(phasesOf(await subject.ended()), { hold: 'succeeded', release: 'succeeded' });
+      const type = { apiVersion: 'core.oam.dev/v1beta1', kind: 'ApplicationRevision' };
+      const revision = await stage.cluster.get<Revision>({ ...type, name: 'shop-v1', namespace });
+      assert.equal(revision?.spec.compression.type, compression === 'none' ? undefined : compression);
+      assert.equal(runsOf(namespace).length, 1);
+    });
+  }
+
+  test('an input may feed what decides whose rights are used only where the configuration lets it', async () => {
+    await stage.engineIn('authority');
+    const { workflow: _, ...rest } = release('authority').properties ?? {};
+    const allowed = release('authority', {
+      properties: rest,
+      inputs: [{ from: 'workflow', parameterKey: 'workflow' }],
+    });
+    const denied = release('authority', {
+      name: 'denied',
+      inputs: [{ from: 'repository', parameterKey: 'repository' }],
+      properties: { ...rest, workflow: 'release.yml' },
+    });
+    const elsewhere: WorkflowStep = {
+      name: 'elsewhere',
+      type: 'aftersync-read-object',
+      properties: { kind: 'ConfigMap', name: 'shop', select: { repository: '.metadata.name' } },
+      outputs: [{ name: 'repository', valueFrom: 'output.repository' }],
+    };
+    const steps = [apply, read, allowed, elsewhere, denied];
+    const ended = await (await applyApplication('authority', { steps })).ended();
+    assert.deepEqual([stepOf(ended, 'release').phase, stepOf(ended, 'denied').phase], ['succeeded', 'failed']);
+    const key = 'kubevela.authorityFromInputs: ["trigger-github-action/repository"]';
+    assert.ok(stepOf(ended, 'denied').message?.includes(key), stepOf(ended, 'denied').message);
+    assert.equal(runsOf('authority').length, 1);
+  });
+
+  test("parameters that only our read-object knows, given to KubeVela's own: a Warning, and the workflow goes on", async () => {
+    await stage.engineIn('built-in', { definitions: { ...addonDefinitions(), 'read-object': builtInReadObject } });
+    const { properties = {} } = read;
+    const misused: WorkflowStep = {
+      name: 'misused',
+      type: 'read-object',
+      properties: { ...properties, waitFor: 'exists' },
+    };
+    const used: WorkflowStep = { name: 'used', type: 'read-object', properties: { kind: 'ConfigMap', name: 'shop' } };
+    const steps = [apply, misused, used, { ...misused, name: 'ours', type: 'aftersync-read-object' }];
+    const subject = await applyApplication('built-in', { steps });
+    const ended = await subject.ended();
+    assert.deepEqual(new Set(Object.values(phasesOf(ended))), new Set(['succeeded']));
+    const warnings = await eventually(
+      async () => {
+        const events = await stage.cluster.list<Event>(
+          { apiVersion: 'v1', kind: 'Event' },
+          { namespace: 'built-in', labels: '' },
+        );
+        return events.filter(({ type }) => type === 'Warning');
+      },
+      ({ length }) => length > 0,
+    );
+    assert.deepEqual(
+      warnings.map(({ reason, involvedObject }) => [reason, involvedObject.kind, involvedObject.uid]),
+      [['BuiltInReadObject', 'Application', ended.metadata.uid]],
+    );
+    assert.match(warnings[0]?.message ?? '', /^step misused is run by KubeVela's own read-object/);
+  });
+});
+
+interface Revision extends KubernetesObject {
+  readonly spec: { readonly compression: { readonly type?: string } };
+}
+
+interface Event {
+  readonly type: string;
+  readonly reason: string;
+  readonly message: string;
+  readonly involvedObject: { readonly kind: string; readonly uid: string };
+}
+
+/** What it would read does not matter here. */
+const builtInReadObject = `"read-object": {
+	type:        "workflow-step"
+	description: "Read Kubernetes objects from cluster for your workflow steps"
+	attributes: {}
+}
+
+template: {
+	output: value: {}
+	parameter: {
+		kind: string
+		name: string
+		...
+	}
+}
+`;

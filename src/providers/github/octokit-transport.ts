@@ -71,7 +71,7 @@ export class OctokitTransport {
     const answer = await this.#sendAs(first, call);
     const { renewal } = first.credentials;
     if (answer.status !== 401 || answer.isOfNewToken === true || renewal === undefined) return answer;
-    
+    renewal.giveUp();
     const renewed = await this.#ready(call);
     return await this.#sendAs(renewed, { ...call, timeoutMs: Math.max(1, deadline - clock.now()) });
   }
