@@ -114,6 +114,18 @@ describe('an exchange', () => {
   });
 });
 
+/** A server that answers `/first` when it is told to, and all else at once. */
+async function holdingFirst() {
+  const paths: (string | undefined)[] = [];
+  let answer = (): void => {};
+  const url = await http((request, response) => {
+    paths.push(request.url);
+    if (request.url === '/first') answer = () => void response.end();
+    else response.end();
+  });
+  return { url, paths, answerFirst: () => answer() };
+}
+
 describe('a failure where certainly nothing was sent', () => {
   it('is a name that does not exist', async () => {
     const failure = await failureOf({ url: 'http://does-not-exist.invalid/', timeoutMs: 25_000 });
@@ -144,13 +156,7 @@ describe('a failure where certainly nothing was sent', () => {
 
   it('is an exchange that timed out while it waited for a free connection, and it is not sent later', async () => {
     const narrow = createHttpFetch({ userAgent: 'test', connectionsPerOrigin: 1 });
-    const paths: (string | undefined)[] = [];
-    let answerFirst = (): void => {};
-    const url = await http((request, response) => {
-      paths.push(request.url);
-      if (request.url === '/first') answerFirst = () => void response.end();
-      else response.end();
-    });
+    const { url, paths, answerFirst } = await holdingFirst();
     const first = narrow.fetch({ method: 'POST', url: `${url}/first`, timeoutMs: 5_000 });
     await assert.rejects(narrow.fetch({ method: 'POST', url: `${url}/second`, timeoutMs: 50 }), { sent: false });
     answerFirst();
@@ -165,13 +171,7 @@ describe('a failure where certainly nothing was sent', () => {
     const silenced = new Set<string | undefined>();
     const maySend = () => !silenced.has(speaker.getStore());
     const narrow = createHttpFetch({ userAgent: 'test', connectionsPerOrigin: 1, maySend });
-    const paths: (string | undefined)[] = [];
-    let answerFirst = (): void => {};
-    const url = await http((request, response) => {
-      paths.push(request.url);
-      if (request.url === '/first') answerFirst = () => void response.end();
-      else response.end();
-    });
+    const { url, paths, answerFirst } = await holdingFirst();
     const send = (name: string, path: string) =>
       speaker.run(name, () => narrow.fetch({ method: 'POST', url: url + path, timeoutMs: 5_000 }));
     const first = send('a', '/first');
