@@ -40,6 +40,7 @@ before(async () => {
   folder = await mkdtemp(join(tmpdir(), 'aftersync-config-'));
   await put('token', 'secret\n');
   await put('empty', ' \n');
+  await put('folder/file', '');
 });
 
 after(() => rm(folder, { recursive: true }));
@@ -184,8 +185,8 @@ describe('each mistake names file, line, column, key, what was expected and what
     ],
     [
       'tokens that are a folder',
-      'auth: { tokensFile: . }',
-      'c.yaml:1:21: auth.tokensFile: expected a file with a credential at <folder>, but it is a folder',
+      'auth: { tokensFile: folder }',
+      'c.yaml:1:21: auth.tokensFile: expected a file with a credential at <folder>/folder, but it is a folder',
     ],
     [
       'an address for all without authentication, whatever can be proven',
