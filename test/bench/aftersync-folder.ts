@@ -10,8 +10,6 @@ export interface AftersyncFolder extends AsyncDisposable {
   /** Of `aftersync.yaml`. */
   readonly configFile: string;
   readonly storeFile: string;
-  /** The part of the configuration that names its GitHub. */
-  readonly connections: string;
 }
 
 /**
@@ -25,25 +23,23 @@ export async function createAftersyncFolder(): Promise<AftersyncFolder> {
   const storeFile = join(path, 'aftersync.db');
   const silent = await startSilentServer();
   await writeFile(join(path, 'token'), 'bench\n');
-  const connections = `connections:
-  - name: github
-    type: github
-    baseUrl: http://127.0.0.1:${silent.port}
-    auth: { tokenFile: token }
-    sendTimeout: 2m
-`;
   await writeFile(
     configFile,
     `
 server: { address: "127.0.0.1:0" }
 store: { type: sqlite, path: ${storeFile} }
-${connections}`,
+connections:
+  - name: github
+    type: github
+    baseUrl: http://127.0.0.1:${silent.port}
+    auth: { tokenFile: token }
+    sendTimeout: 2m
+`,
   );
   return {
     path,
     configFile,
     storeFile,
-    connections,
     async [Symbol.asyncDispose]() {
       silent.close();
       await folder.remove();

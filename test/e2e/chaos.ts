@@ -1,5 +1,6 @@
 /** What goes wrong, on purpose: `npm run chaos -- --help`. Exits with 1 where anything ended wrong. */
 import { parseArgs } from 'node:util';
+import { showProgress } from '../bench/report.ts';
 import { chooseSeed } from '../support/seeded-random.ts';
 import { killCases, runKillCase, wrongIn } from './kill-matrix.ts';
 import { runChaos } from './replicas-chaos.ts';
@@ -92,7 +93,9 @@ async function rounds(
 ): Promise<number> {
   let wrong = 0;
   for (let seed = first; seed === first || Date.now() < endAt; seed++) {
-    const report = await runChaos({ ...trouble, seed, executions });
+    const onProgress = (text: string) => showProgress(process.stderr, `${name}, seed ${seed}: ${text}`);
+    const report = await runChaos({ ...trouble, seed, executions, onProgress });
+    showProgress(process.stderr, '');
     for (const story of report.wrong) console.log(`WRONG ${name}, seed ${seed}: ${story}`);
     const counts = Object.entries(report.counts).map(([what, count]) => `${count} ${what}`);
     console.log(`${name}, seed ${seed}: ${counts.join(', ')}; ${report.wrong.length} wrong`);

@@ -15,10 +15,6 @@ export interface ChaosOptions {
   readonly executions: number;
   /** What becomes of the cluster in the middle: its API server is restarted, and later its etcd is gone for so long. */
   readonly etcdOutageMs?: number;
-  /** Default true: every two seconds one of the replicas is killed, stopped past its lease or asked to end. */
-  readonly strikes?: boolean;
-  /** Default true: every second execution starts a workflow that does not show our mark. */
-  readonly areSomeUnmarked?: boolean;
   /** Told of what is going on, in a line. */
   readonly onProgress?: (text: string) => void;
 }
@@ -145,10 +141,10 @@ class Chaos {
   }
 
   async run(): Promise<ChaosReport> {
-    const { strikes = true, etcdOutageMs } = this.#options;
+    const { etcdOutageMs } = this.#options;
     const beside = [
       this.#look(),
-      strikes ? this.#strike() : undefined,
+      this.#strike(),
       etcdOutageMs === undefined ? undefined : this.#breakCluster(etcdOutageMs),
     ];
     const giveUp = setTimeout(() => this.#over.abort(), this.#ids.length * submitEveryMs + endWithinMs);
@@ -163,8 +159,7 @@ class Chaos {
 
   /** As a workflow engine does: the same request again and again, to whichever replica, until it has ended. */
   async #ask(id: string, index: number): Promise<void> {
-    const { areSomeUnmarked = true } = this.#options;
-    const isMarked = !areSomeUnmarked || index % 2 === 0;
+    const isMarked = hasMark(index);
     const body = JSON.stringify({
       step: 'trigger-github-action',
       with: {
@@ -304,14 +299,15 @@ class Chaos {
 
   /** What the others did to one that had not ended. */
   *#takenFromTheLiving(): Iterable<string> {
-    const { claims, incarnations } = this.#world.chronicle;
+    const { chronicle } = this.#world;
+    const { claims, incarnations } = chronicle;
     const claimed = claims.map((claim) => ({ what: 'its lease was claimed', ...claim }));
     for (const { what, holder, at } of [...this.#takeOvers, ...claimed]) {
       const incarnation = incarnations.get(holder);
       // One that found its own lease lapsed may have found it late: it asks before it acts.
       const ended = incarnation?.endedAt ?? Number.POSITIVE_INFINITY;
       const endedAt = incarnation?.how === 'lapsed' ? ended - leaseMs : ended;
-      if (incarnation !== undefined && endedAt > at) {
+      if (incarnation !== undefined && endedAt > at && !chronicle.stoodStill(incarnation.replica, at)) {
         yield `${holder} (replica ${incarnation.replica}) lived until ${ended} (${incarnation.how}), but at ${at} ${what}`;
       }
     }
@@ -372,6 +368,10 @@ class Chaos {
     return this.#world.gitHub.runs.filter(({ inputs }) => inputs.execution === id);
   }
 
+  #dispatchesOf(id: string) {
+    return this.#world.gitHub.requests.filter(({ body }) => body.includes(`"execution":"${id}"`));
+  }
+
   #story(id: string, mistake: string, record: StoredRecord | undefined): string {
     const { gitHub, chronicle } = this.#world;
     const runIds = this.#runsOf(id).map((run) => String(run.id));
@@ -395,11 +395,15 @@ class Chaos {
   #count(): Readonly<Record<string, number>> {
     const { gitHub, chronicle } = this.#world;
     const answers = [...this.#ended.values()];
+    const uncertain = [...this.#ended].filter(([, { reason }]) => reason === 'Uncertain').map(([id]) => id);
     const incarnations = [...chronicle.incarnations.values()];
     return {
       executions: this.#ids.length,
       succeeded: answers.filter(({ state }) => state === 'succeeded').length,
-      Uncertain: answers.filter(({ reason }) => reason === 'Uncertain').length,
+      Uncertain: uncertain.length,
+      'of these with a mark': uncertain.filter((id) => hasMark(this.#ids.indexOf(id))).length,
+      'of these without a run': uncertain.filter((id) => this.#runsOf(id).length === 0).length,
+      'of these never asked of GitHub': uncertain.filter((id) => this.#dispatchesOf(id).length === 0).length,
       runs: gitHub.dispatches(),
       ...this.#counts,
       'take-overs': this.#takeOvers.length,
@@ -418,6 +422,11 @@ class Chaos {
   async #pause(ms: number): Promise<void> {
     await delay(ms, undefined, { signal: this.#over.signal }).catch(() => undefined);
   }
+}
+
+/** Every second one shows it in the title of its run. */
+function hasMark(index: number): boolean {
+  return index % 2 === 0;
 }
 
 function isAbout(line: LogLine, id: string): boolean {

@@ -1,20 +1,17 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { STAND_IN_TOKEN } from '../support/github/options.ts';
 import type { Kubernetes } from '../support/kubernetes/start-kubernetes.ts';
 import { freeLoopbackPort } from '../support/loopback-port.ts';
 import { type ServerProcess, startServerProcess } from '../support/server-process.ts';
+import { cli } from '../workflows/executor.ts';
 
-const cli = fileURLToPath(new URL('../../src/cli.ts', import.meta.url));
 const startTimeoutMs = 60_000;
 
 export interface ReplicaOptions {
   readonly kubernetes: Kubernetes;
   readonly gitHubUrl: string;
-  /** Default STAND_IN_TOKEN. */
-  readonly gitHubToken?: string;
   readonly leaseMs: number;
   readonly sendTimeoutMs: number;
   readonly discoverForMs: number;
@@ -44,6 +41,8 @@ export interface LogLine {
 export class Chronicle {
   readonly incarnations = new Map<string, Incarnation>();
   readonly lines: LogLine[] = [];
+  /** When a process stood still; the last one perhaps does so still. */
+  readonly #stops: { readonly replica: number; readonly from: number; to: number }[] = [];
   /** By holder, when another one claimed its lease. */
   readonly claims: { readonly holder: string; readonly at: number }[] = [];
   readonly #listeners = new Set<(line: LogLine) => void>();
@@ -73,6 +72,21 @@ export class Chronicle {
     for (const { replica: of, holder } of this.incarnations.values()) {
       if (of === replica) this.#end(holder, Date.now(), how);
     }
+  }
+
+  stopped(replica: number): void {
+    this.note(replica, 'stopped');
+    this.#stops.push({ replica, from: Date.now(), to: Number.POSITIVE_INFINITY });
+  }
+
+  resumed(replica: number): void {
+    const stop = this.#stops.findLast((other) => other.replica === replica);
+    if (stop !== undefined) stop.to = Date.now();
+  }
+
+  /** Also an incarnation stands still of which its process could tell only afterwards. */
+  stoodStill(replica: number, at: number): boolean {
+    return this.#stops.some((stop) => stop.replica === replica && stop.from <= at && at <= stop.to);
   }
 
   #end(holder: string, at: number, how: string): void {
@@ -118,7 +132,7 @@ export class Replica {
   static async describe(index: number, options: ReplicaOptions, chronicle: Chronicle): Promise<Replica> {
     const port = await freeLoopbackPort();
     const folder = await mkdtemp(join(tmpdir(), 'aftersync-replica-'));
-    await writeFile(join(folder, 'github-token'), options.gitHubToken ?? STAND_IN_TOKEN);
+    await writeFile(join(folder, 'github-token'), STAND_IN_TOKEN);
     await writeFile(join(folder, 'aftersync.yaml'), configuration(port, options));
     return new Replica(index, { port, folder, options, chronicle });
   }
@@ -153,11 +167,12 @@ export class Replica {
   /** As a machine does that is out of memory or time. */
   pause(): void {
     this.isServing = false;
-    this.#chronicle.note(this.index, 'stopped');
+    this.#chronicle.stopped(this.index);
     this.#process?.signal('SIGSTOP');
   }
 
   resume(): void {
+    this.#chronicle.resumed(this.index);
     this.#process?.signal('SIGCONT');
     this.isServing = true;
   }

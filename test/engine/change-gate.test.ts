@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { Type } from '@sinclair/typebox';
 import type { ChangeGate } from '../../src/core/change-gate.ts';
 import { Rejected } from '../../src/core/effect.ts';
 import type { Json, JsonObject } from '../../src/core/json.ts';
@@ -245,6 +246,44 @@ test('a gate that has to wait does, and one that fails ends the execution; nothi
   bench.clock.advance(60_000);
   const { status } = await bench.ended('one');
   assert.deepEqual([status.reason, sends], ['NotFound', 0]);
+});
+
+test('a stop ends what waits for something to compare, and the gate is not asked again', async (t) => {
+  let looks = 0;
+  const changeGate: ChangeGate = {
+    check: () => [],
+    uses: () => [],
+    look: async () => {
+      looks += 1;
+      return { kind: 'waiting', message: 'no such kind yet', until: 9_999_999_999_999 };
+    },
+  };
+  const bench = await openWorkbench({ steps: [toyStep(() => assert.fail('begun'))], changeGate });
+  t.after(bench.close);
+  await bench.submit('one', {}, recurring('a'));
+  await bench.until('one', ({ status }) => status.message === 'no such kind yet');
+  await bench.engine.cancel({ namespace: 'default', id: 'one' }, 'tester');
+  assert.deepEqual([(await bench.ended('one')).status.state, looks], ['cancelled', 1]);
+});
+
+test('a connection of onChange or readyWhen that policy refuses ends it before anything is looked at', async (t) => {
+  const uses = () => [{ family: 'kubernetes', claims: {} }] as const;
+  const look = () => assert.fail('looked at');
+  const readyWhen = { object: { kind: 'Deployment', name: 'web' } };
+  for (const [gates, more] of [
+    [{ changeGate: { check: () => [], uses, look } }, recurring('a')],
+    [{ readyGate: { check: () => [], uses, advance: look } }, { readyWhen }],
+  ] as const) {
+    const type = { type: 'toy', family: 'kubernetes', options: Type.Object({}), allow: [], open: look } as const;
+    const allow = { namespaces: ['others'] };
+    const connection = { name: 'theirs', type: 'toy', allow, isDefault: false, options: {}, place: 'a.yaml:1' };
+    const steps = [toyStep(look)];
+    const bench = await openWorkbench({ steps, connectionTypes: [type], connections: [connection], ...gates });
+    t.after(bench.close);
+    await bench.submit('one', {}, more);
+    const { status } = await bench.ended('one');
+    assert.deepEqual([status.reason, status.startedAt], ['Denied', undefined]);
+  }
 });
 
 test('a large value is compared but not kept', async (t) => {

@@ -28,9 +28,9 @@ function sendingStep(effect: (context: StepContext) => Effect<JsonObject, JsonOb
 }
 
 /** An engine whose step sends one effect, and what was sent. */
-async function openSending(options: { store?: ExecutionStore } = {}) {
+async function openSending(options: { store?: ExecutionStore; origins?: ScriptedOrigins } = {}) {
   const sent: string[] = [];
-  const origins = new ScriptedOrigins();
+  const { origins = new ScriptedOrigins() } = options;
   const step = sendingStep(({ execution }) => ({
     repeat: 'safe',
     request: {},
@@ -39,7 +39,7 @@ async function openSending(options: { store?: ExecutionStore } = {}) {
       return {};
     },
   }));
-  const bench = await openWorkbench({ steps: [step], origins, ...options });
+  const bench = await openWorkbench({ steps: [step], ...options, origins });
   return { ...bench, origins, sent };
 }
 
@@ -314,9 +314,13 @@ test('two runs of one Workflow do not stop each other', async (t) => {
   t.after(bench.close);
   for (const id of ['one', 'two']) {
     const proof = { uid: id, declared: 'declared', provenAt: 1 };
-    origins.script(id, { proof: { kind: 'proven', proof, originStep: 'WorkflowRun/default/deploy/smoke' } });
+    const isProven = { kind: 'proven', proof, originStep: 'Workflow/default/deploy/smoke' } as const;
+    origins.script(id, { proof: isProven, end: new NotSent('not now') });
     await bench.submit(id, {}, originOf(id, { kind: 'WorkflowRun', name: id }));
+    await bench.until(id, ({ status }) => status.message === 'not now');
   }
+  for (const id of ['one', 'two']) origins.script(id, { end: undefined });
+  bench.clock.advance(60_000);
   const ended = await Promise.all(['one', 'two'].map(bench.ended));
   assert.deepEqual(
     ended.map(({ status }) => status.state),
@@ -511,4 +515,100 @@ test('what undoes is sent although the origin is gone, or cannot be read', async
   origins.script('one', { seen: gone, end: new NotSent('the cluster cannot be reached') });
   const { status } = await bench.ended('one');
   assert.deepEqual([status.reason, status.message, calls], ['OriginGone', 'undone', ['run', 'undo']]);
+});
+
+test('a differing request that comes after the proof stops nothing', async (t) => {
+  const { origins, sent, ...bench } = await openSending();
+  t.after(bench.close);
+  origins.script('one', { end: new NotSent('not now') });
+  await bench.submit('one', { a: 1 }, originOf('one'));
+  await bench.until('one', ({ status }) => status.message === 'not now');
+  const late = await bench.submit('one', { a: 2 }, originOf('one'));
+  assert.deepEqual(late.execution.request.with, { a: 1 });
+  origins.script('one', { end: undefined });
+  bench.clock.advance(60_000);
+  assert.deepEqual([(await bench.ended('one')).status.state, sent], ['succeeded', ['one']]);
+});
+
+test('bulk work ends between two of its ranges when the watch shows that the origin has ended', async (t) => {
+  const sent: number[] = [];
+  const origins = new ScriptedOrigins();
+  const items = { count: 3, digest: 'd', batchSize: 1, concurrency: 1 };
+  const step = toyStep(async (context) => {
+    if (context.stop !== undefined) {
+      return { kind: 'failed', reason: context.stop.reason, message: context.stop.message };
+    }
+    const settled = await context.progress('purge', items, async ({ start }) => {
+      sent.push(start);
+      origins.script('one', { seen: gone });
+      return {};
+    });
+    return 'stop' in settled ? settled.stop : { kind: 'succeeded', outputs: {} };
+  });
+  const bench = await openWorkbench({ steps: [step], origins });
+  t.after(bench.close);
+  await bench.submit('one', {}, originOf('one'));
+  assert.deepEqual([(await bench.ended('one')).status.reason, sent], ['OriginGone', [0]]);
+});
+
+test('right before each slice of bulk work the origin is read live, too', async (t) => {
+  const sent: number[] = [];
+  const origins = new ScriptedOrigins();
+  const items = { count: 2, digest: 'd', batchSize: 1, concurrency: 1 };
+  const step = toyStep(async (context) => {
+    if (context.stop !== undefined)
+      return { kind: 'failed', reason: context.stop.reason, message: context.stop.message };
+    const settled = await context.progress('purge', items, async ({ start }) => {
+      sent.push(start);
+      origins.script('one', { end: superseded });
+      throw new NotSent('rate limit');
+    });
+    return 'stop' in settled ? settled.stop : { kind: 'succeeded', outputs: {} };
+  });
+  const bench = await openWorkbench({ steps: [step], origins });
+  t.after(bench.close);
+  await bench.submit('one', {}, originOf('one'));
+  await bench.until('one', ({ status }) => status.message === 'rate limit');
+  bench.clock.advance(60_000);
+  assert.deepEqual([(await bench.ended('one')).status.reason, sent], ['Superseded', [0]]);
+});
+
+test('after a restart what is unproven counts again, and no more once it is forgotten', async (t) => {
+  const store = await openSqliteStore({ path: ':memory:' });
+  const origins = new ScriptedOrigins();
+  origins.script('*', { proof: unproven });
+  const first = await openSending({ store, origins });
+  for (let i = 0; i < limits.unprovenPerNamespace; i++) await first.submit(`e${i}`, {}, originOf(`e${i}`));
+  await first.engine.close();
+
+  const asked = new Set<string>();
+  const prove = origins.prove.bind(origins);
+  origins.prove = async (execution) => {
+    asked.add(execution.id);
+    return prove(execution);
+  };
+  const second = await openSending({ store, origins });
+  t.after(second.close);
+  // What is overdue after a restart is spread a little.
+  second.clock.advance(1_000);
+  while (asked.size < limits.unprovenPerNamespace) await second.settled();
+  const more = () => second.submit('more', {}, originOf('more'));
+  await assert.rejects(more, (error) => error instanceof Problem && error.code === 'too-many-executions');
+  second.clock.advance(limits.unprovenMs);
+  while ((await store.countUnfinished()) > 0) await second.settled();
+  assert.equal((await more()).created, true);
+});
+
+test('a cancel that is stored while it is about to be forgotten is not lost with it', async (t) => {
+  const { origins, ...bench } = await openSending();
+  t.after(bench.close);
+  origins.script('one', { proof: unproven });
+  const { execution } = await bench.submit('one', {}, originOf('one'));
+  await bench.settled();
+  origins.prove = async () => {
+    await bench.engine.cancel(execution, 'tester');
+    return unproven;
+  };
+  bench.clock.advance(limits.unprovenMs);
+  assert.equal((await bench.ended('one')).status.state, 'cancelled');
 });

@@ -484,6 +484,9 @@ test('one that another process makes anew while it is being forgotten has its tu
   const origin = { kind: 'Application', namespace: 'default', name: 'a', step: 's', sessionID: 'one' };
   await first.submit('one', {}, { origin });
   await first.settled();
+  // Contested: a first stop of this id, which goes with its record.
+  await second.submit('one', { a: 2 }, { origin });
+  await first.settled();
   const { delete: remove } = store;
   store.delete = async (...args) => {
     await remove.apply(store, args);
@@ -491,6 +494,7 @@ test('one that another process makes anew while it is being forgotten has its tu
   };
   first.clock.advance(limits.unprovenMs);
   await first.settled();
-  origins.script('one', { proof: proven });
-  assert.equal((await first.ended('one')).status.state, 'succeeded');
+  assert.equal((await standing(store)).status.stop, undefined);
+  await second.engine.cancel(key, 'tester');
+  assert.equal((await first.ended('one')).status.state, 'cancelled');
 });

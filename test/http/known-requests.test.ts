@@ -13,9 +13,11 @@ const day = 24 * 60 * 60 * 1_000;
 function openKnownRequests(mostBytes = 1_000_000) {
   const clock = new ManualClock();
   const watchers = new Set<(execution: Execution) => void>();
+  const deletionWatchers = new Set<(execution: Execution) => void>();
   const store = {
-    watch(onChange: (execution: Execution) => void) {
+    watch(onChange: (execution: Execution) => void, onDelete: (execution: Execution) => void) {
       watchers.add(onChange);
+      deletionWatchers.add(onDelete);
       return () => watchers.delete(onChange);
     },
   } as Partial<ExecutionStore> as ExecutionStore;
@@ -27,6 +29,9 @@ function openKnownRequests(mostBytes = 1_000_000) {
     changes,
     commit: (execution: Execution) => {
       for (const watcher of watchers) watcher(execution);
+    },
+    remove: (execution: Execution) => {
+      for (const watcher of deletionWatchers) watcher(execution);
     },
     messageOf(url: string, body: string): string | undefined {
       const found = known.find(url, Buffer.from(body));
@@ -74,6 +79,30 @@ test('a commit that comes while the request is being recorded is not lost', asyn
     return { execution: first };
   });
   assert.equal(messageOf('/one', 'a'), 'second');
+});
+
+test('what was deleted is not answered any more, in none of its forms, until it is recorded anew', async () => {
+  const { add, commit, remove, messageOf } = openKnownRequests();
+  const first = execution(2, 'first');
+  await add('/one', 'a', first);
+  await add('/one?namespace=default', 'a', first);
+  remove(first);
+  assert.equal(messageOf('/one', 'a'), undefined);
+  const second = execution(1, 'second', { createdAt: 2_000 });
+  commit(second);
+  await add('/one', 'a', second);
+  assert.equal(messageOf('/one', 'a'), 'second');
+  assert.equal(messageOf('/one?namespace=default', 'a'), 'second');
+});
+
+test('what is deleted while the request finds it is not remembered', async () => {
+  const { known, remove, messageOf } = openKnownRequests();
+  const found = execution(2, 'found');
+  await known.remember({ key: found, url: '/one', body: Buffer.from('a') }, async () => {
+    remove(found);
+    return { execution: found };
+  });
+  assert.equal(messageOf('/one', 'a'), undefined);
 });
 
 test('what could not be recorded is not remembered', async () => {

@@ -57,6 +57,18 @@ test('an end between the subscription and the read is not lost', async (t) => {
   assert.equal((await api.call('GET', '/v1/executions/one?wait=60s')).json.state, 'succeeded');
 });
 
+test('a wait for what is deleted ends, for there is nothing more to come', async (t) => {
+  const api = await serveApi();
+  t.after(api.close);
+  await api.put('one');
+  const waiting = api.call('GET', '/v1/executions/one?wait=60s');
+  await untilOpen(api, 1);
+  const key = { namespace: 'default', id: 'one' };
+  const { version } = (await api.store.get(key)) ?? assert.fail();
+  await api.store.delete(key, version);
+  assert.equal(codeOf(await waiting), 'not-found');
+});
+
 test('a wait that is too long or no duration is refused', async (t) => {
   const api = await serveApi();
   t.after(api.close);

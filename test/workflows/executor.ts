@@ -7,7 +7,7 @@ import type { Kubernetes } from '../support/kubernetes/start-kubernetes.ts';
 import { freeLoopbackPort } from '../support/loopback-port.ts';
 import { type ServerProcess, startServerProcess } from '../support/server-process.ts';
 
-const cli = fileURLToPath(new URL('../../src/cli.ts', import.meta.url));
+export const cli = fileURLToPath(new URL('../../src/cli.ts', import.meta.url));
 const startTimeoutMs = 30_000;
 
 export interface Surroundings {

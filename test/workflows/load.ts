@@ -1,9 +1,10 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { openKubevelaBench } from '../bench/kubevela-bench.ts';
 import { ExecutorStandIn } from '../support/kubevela/executor-stand-in.ts';
-import type { WorkflowStep } from '../support/kubevela/objects.ts';
+import type { Application, WorkflowStep } from '../support/kubevela/objects.ts';
 import { ManualClock } from '../support/manual-clock.ts';
 import { seededRandom } from '../support/seeded-random.ts';
-import { workflowOf } from './stage.ts';
+import { type Subject, workflowOf } from './stage.ts';
 
 export interface Load {
   /** With three steps of ours each, all of which begin at once. */
@@ -29,6 +30,8 @@ const stepNames = ['a', 'b', 'c'];
 const lostShare = 0.2;
 /** As many workflows as KubeVela works on at once. */
 const lanes = 4;
+const endLimitMs = 480_000;
+const lookAgainMs = 50;
 
 /** What a step runs: a workflow that says by its inputs for whom it was started, so that what it did can be counted. */
 const effect = 'effect.yml';
@@ -65,7 +68,7 @@ export async function loseFirstWrites({ applications, seed }: Load): Promise<Los
     if (isLost) lostWrites += 1;
     return isLost;
   };
-  await using bench = await openKubevelaBench({ workflows, losesFirstWrite });
+  await using bench = await openKubevelaBench({ workflows, workers: 16, losesFirstWrite });
   const { engine, gitHub } = bench;
   const startedAt = performance.now();
   const names = Array.from({ length: applications }, (_, index) => `load-${index}`);
@@ -75,7 +78,8 @@ export async function loseFirstWrites({ applications, seed }: Load): Promise<Los
       return bench.apply(name, { mode: { steps: 'DAG' }, steps });
     }),
   );
-  const ends = await Promise.all(subjects.map(async (subject) => workflowOf(await subject.ended()).status ?? ''));
+  const ends: string[] = [];
+  for (const subject of subjects) ends.push(await endOf(subject));
   const tookMs = performance.now() - startedAt;
   const runs = Map.groupBy(gitHub.runs, ({ inputs }) => `${inputs.application}/${inputs.step}`);
   const counts = names.flatMap((name) => stepNames.map((step) => runs.get(`${name}/${step}`)?.length ?? 0));
@@ -128,7 +132,7 @@ export async function requestBeside({ applications, seed }: Load): Promise<Besid
   const lane = async () => {
     for (let next = queue.shift(); next !== undefined; next = queue.shift()) {
       const subject = await bench.apply(next.name, { steps: [next.group] });
-      ends.push(workflowOf(await subject.ended()).status ?? '');
+      ends.push(await endOf(subject));
     }
   };
   await Promise.all(Array.from({ length: lanes }, lane));
@@ -139,6 +143,17 @@ export async function requestBeside({ applications, seed }: Load): Promise<Besid
     ticks: engine.calls.length,
     tookMs: performance.now() - startedAt,
   };
+}
+
+/** The phase in which its workflow ends. Looks now and then: a watch for each of so many would be a load of its own. */
+async function endOf(subject: Subject<Application>): Promise<string> {
+  const startedAt = performance.now();
+  for (;;) {
+    const { finished, status = '' } = workflowOf(await subject.read());
+    if (finished === true) return status;
+    if (performance.now() - startedAt > endLimitMs) throw new Error(`${subject.name.name} is still ${status}`);
+    await delay(lookAgainMs);
+  }
 }
 
 function countsOf(numbers: readonly number[]): Readonly<Record<number, number>> {

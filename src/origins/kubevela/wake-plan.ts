@@ -2,6 +2,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { type Execution, isFinal, keyText } from '../../core/execution.ts';
 import type { EpochMs } from '../../core/time.ts';
 import { type KubernetesObject, part } from '../../providers/kubernetes/kubernetes-object.ts';
+import { EngineTicks } from './engine-ticks.ts';
 import { hasEnded, isTicking } from './following.ts';
 import type { OriginName } from './origin-source.ts';
 import { type StepStatus, stepWithId, workflowStatusOf } from './workflow-status.ts';
@@ -12,12 +13,6 @@ const firstPauseMs = 2_000;
 const leastGapMs = 1_000;
 /** How long the status write that follows a tick is waited for. Built-in steps of the same tick may take 3 s for a call. */
 const longestHoldMs = 4_000;
-/** The engine's own ticks begin with whole seconds of the clock (kubevela/workflow: pkg/executor/workflow.go, setNextExecuteTime). */
-const engineSecondMs = 1_000;
-/** What is patched shortly before such a second is not seen by a tick that begins then. */
-const unseenMs = 20;
-/** How long after it such a tick has asked us, if there is one. */
-const askingMs = 300;
 
 interface Untold {
   readonly execution: Execution;
@@ -32,6 +27,7 @@ interface Untold {
 export class WakePlan {
   readonly #kind: OriginName['kind'];
   readonly #untold = new Map<string, Untold>();
+  readonly #ticks = new EngineTicks();
   #patchedAt: EpochMs = 0;
   /** A tick that was answered and whose status write was not seen, with what was seen before it. */
   #tick: { readonly answeredAt: EpochMs; readonly before: unknown } | undefined;
@@ -56,6 +52,7 @@ export class WakePlan {
 
   /** The watch shows this; it may lag behind, and not yet show a session that stands. */
   saw(object: KubernetesObject): void {
+    this.#ticks.saw(workflowStatusOf(this.#kind, object));
     this.#noteProgress(object);
     this.#keepWhere((untold) => {
       const step = this.#stepOf(untold, object);
@@ -78,7 +75,7 @@ export class WakePlan {
     if (this.isEmpty) return undefined;
     const firstAt = Math.min(...[...this.#untold.values()].map(({ dueAt }) => dueAt));
     const tickEndsAt = (this.#tick?.answeredAt ?? 0) + longestHoldMs;
-    return clearOfTicks(Math.max(now, firstAt, this.#patchedAt + leastGapMs, tickEndsAt));
+    return this.#ticks.clearTime(Math.max(now, firstAt, this.#patchedAt + leastGapMs, tickEndsAt));
   }
 
   /** A patch that is tried now serves all. Returns its text, which differs each time. */
@@ -141,15 +138,6 @@ export class WakePlan {
     const status = part(object, 'status');
     return this.#kind === 'Application' ? part(status, 'workflow') : (status.steps ?? []);
   }
-}
-
-/**
- * A tick that has read the object and not asked yet is not known here, and a patch would make what it writes fail. It is let
- * ask first, which tells it all that the patch would.
- */
-function clearOfTicks(at: EpochMs): EpochMs {
-  const sinceUnseen = (at + unseenMs) % engineSecondMs;
-  return at + Math.max(0, unseenMs + askingMs - sinceUnseen);
 }
 
 function textOf(all: readonly Untold[]): string {

@@ -15,6 +15,8 @@ export interface StepStatus {
   readonly phase: string;
   readonly reason: string;
   readonly message: string;
+  /** To the second, such as `2026-11-21T02:00:00Z`. */
+  readonly lastExecuteTime: string;
 }
 
 /** An Application's `status.workflow`, or the status of a WorkflowRun. */
@@ -67,5 +69,6 @@ function toStepStatus(step: JsonObject, group: string): StepStatus {
     phase: text(step, 'phase'),
     reason: text(step, 'reason'),
     message: text(step, 'message'),
+    lastExecuteTime: text(step, 'lastExecuteTime'),
   };
 }

@@ -122,13 +122,15 @@ test('somebody else’s write, or one seen for the first time, is not taken for 
   assert.deepEqual(bench.patchedAt, [4_000]);
 });
 
-test('a patch is put off to where no tick of the engine begins, which are the whole seconds of the clock', async () => {
+test('a patch is put off where the engine may just begin a tick, a second or three after its last', async () => {
   for (const [endedAt, patchedAt] of [
     [670, 670],
     [680, 1_000],
     [690, 1_000],
     [990, 1_000],
     [1_010, 1_010],
+    [1_690, 1_690],
+    [2_690, 3_000],
   ]) {
     const bench = openWake();
     bench.become(waiting(web));
