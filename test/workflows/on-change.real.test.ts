@@ -33,8 +33,8 @@ before(async () => {
   stage.gitHub.workflow('acme/shop', 'acceptance.yml').plan = [{ status: 'in_progress' }];
 });
 after(async () => {
-  await stage.close();
-  await purges.close();
+  await stage?.close();
+  await purges?.close();
   assert.deepEqual(stage.errors, []);
 });
 
