@@ -35,7 +35,7 @@ before(async () => {
 after(async () => {
   await stage?.close();
   await purges?.close();
-  assert.deepEqual(stage.errors, []);
+  assert.deepEqual(stage?.errors, []);
 });
 
 interface Ended extends ExecutionAnswer {
