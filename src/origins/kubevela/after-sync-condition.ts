@@ -22,8 +22,9 @@ export function conditionPatch(object: KubernetesObject, message: string, now: E
       { op: 'replace', path, value },
     ];
   }
+  // Not by resourceVersion: of an object that others write all the time, no version stands until a patch arrives.
   return [
-    { op: 'test', path: '/metadata/resourceVersion', value: object.metadata.resourceVersion },
+    { op: 'test', path: '/status/conditions', value: list ?? null },
     list === undefined
       ? { op: 'add', path: '/status/conditions', value: [value] }
       : { op: 'add', path: '/status/conditions/-', value },

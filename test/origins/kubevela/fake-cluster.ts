@@ -115,7 +115,8 @@ function patch(object: JsonObject, operations: readonly JsonObject[]): boolean {
     const keys = String(path).split('/').slice(1);
     const last = keys.pop() ?? '';
     const parent = keys.reduce<Json | undefined>(memberOf, object);
-    if (op === 'test') return JSON.stringify(memberOf(parent, last)) === JSON.stringify(value);
+    // What is absent equals null, as for the API server.
+    if (op === 'test') return JSON.stringify(memberOf(parent, last) ?? null) === JSON.stringify(value);
     if (last === '-') (parent as Json[]).push(value);
     else (parent as Record<string, Json>)[last] = value;
     return true;

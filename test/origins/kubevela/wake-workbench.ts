@@ -83,7 +83,7 @@ export function openWake({ pages = [{ items: [] }], holding }: WakeOptions = {})
     patchedAt,
     listed: () => listed,
     /** The texts of the condition that were sent. */
-    messages: () => cluster.writes.map(({ body }) => (body as JsonObject[]).map(messageIn).join('')),
+    messages: () => cluster.writes.map(({ body }) => messageIn((body as JsonObject[]).at(-1) ?? {})),
     /** The object is changed, and the watch sees it. */
     become(object: JsonObject | undefined, origin: Origin = web) {
       cluster.set(originObject(origin), object);

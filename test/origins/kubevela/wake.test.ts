@@ -61,7 +61,7 @@ test('an object without conditions gets a list of them', async () => {
   assert.deepEqual(
     ((patch?.body ?? []) as JsonObject[]).map(({ op, path }) => [op, path]),
     [
-      ['test', '/metadata/resourceVersion'],
+      ['test', '/status/conditions'],
       ['add', '/status/conditions'],
     ],
   );
@@ -228,11 +228,12 @@ for (const [what, object] of [
   });
 }
 
-test('where somebody wrote in between it is read again and patched at once', async () => {
+test('where somebody wrote conditions in between it is read again and patched at once', async () => {
   const bench = openWake();
   bench.become(waiting(web));
   // The watch does not show this one.
-  bench.cluster.set(webPlace, waiting(web));
+  const { status, ...object } = waiting(web);
+  bench.cluster.set(webPlace, { ...object, status: { ...(status as JsonObject), conditions: [{ type: 'Other' }] } });
   bench.stored(ended());
   await bench.pass(0);
   assert.deepEqual([bench.patchedAt, bench.cluster.reads.length, await bench.count('sent')], [[0, 0], 1, 1]);
