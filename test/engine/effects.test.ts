@@ -125,6 +125,33 @@ test('NotSent waits for its time, looks once, and sends again with the same mark
   assert.equal(new Set(sent).size, 1);
 });
 
+test('an effect that is held back leaves no intent, and is prepared anew when its time has come', async (t) => {
+  const seen: unknown[] = [];
+  let isHeldBack = true;
+  const bench = await openWorkbench({
+    steps: [
+      effectStep(({ now }) => ({
+        repeat: 'find',
+        request: {},
+        prepare: async () => ({ at: now() }),
+        holdBack: () => (isHeldBack ? new NotSent('another one is at it', { notBefore: now() + 60_000 }) : undefined),
+        async send({ evidence }) {
+          seen.push(evidence);
+          return { run: 1 };
+        },
+      })),
+    ],
+  });
+  t.after(bench.close);
+  await bench.submit('one');
+  const waiting = await bench.until('one', ({ status }) => status.message === 'another one is at it');
+  assert.deepEqual([writeOf(waiting), waiting.status.attempts], [undefined, 0]);
+  isHeldBack = false;
+  bench.clock.advance(60_000);
+  await bench.ended('one');
+  assert.deepEqual(seen, [{ at: bench.clock.now() }]);
+});
+
 test('a rate-limited send that counted after all is adopted and not sent again', async (t) => {
   const { sent, send } = provider([new NotSent('slow down')]);
   const bench = await openWorkbench({

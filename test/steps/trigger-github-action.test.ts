@@ -264,6 +264,7 @@ describe('two executions of one workflow', () => {
     await first.advance();
     const waiting = await second.advance();
     assert.match(waiting.message ?? '', /until the run of another execution/);
+    assert.deepEqual(second.context().execution.status.effects, [], 'nothing that a crash could leave open');
     assert.equal(bench.standIn.dispatches(), 1);
     assert.equal((await bench.execution({ ...plain, ref: 'dev' }, 'c').advance()).kind, 'waiting');
     assert.equal(bench.standIn.dispatches(), 2);

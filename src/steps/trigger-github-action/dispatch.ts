@@ -106,11 +106,27 @@ export class DispatchEffect implements Effect<DispatchRequest, Dispatched> {
     };
   }
 
-  async send({ request, mark, evidence }: Intent<DispatchRequest>): Promise<Dispatched> {
+  /**
+   * Without marks, two dispatches whose runs are unknown at the same time could never be told apart. So the second goes
+   * out when the first has its run; at once where GitHub names each run in its answer.
+   */
+  holdBack({ request, evidence }: Intent<DispatchRequest>): NotSent | undefined {
+    if (request.correlationInput !== undefined) return undefined;
+    const { ledger, workflows, options } = this.#client;
+    const others = ledger.others(this.#openDispatch(request, requireEvidence(evidence)));
+    if (others.length === 0 || (workflows.namesRuns && !others.includes('looking'))) return undefined;
+    const message = 'waiting until the run of another execution that starts this workflow is known';
+    return new NotSent(message, { notBefore: this.#context.now() + options.pollIntervalMs });
+  }
+
+  async send(intent: Intent<DispatchRequest>): Promise<Dispatched> {
+    const { request, mark, evidence } = intent;
     const { ledger, workflows, options } = this.#client;
     const open = this.#openDispatch(request, requireEvidence(evidence));
     const now = this.#context.now();
-    this.#waitForOthers(request, open);
+    // Another one may have gone out while this intent was being stored.
+    const heldBack = this.holdBack(intent);
+    if (heldBack !== undefined) throw heldBack;
     ledger.enter(open, 'sending', now + options.sendTimeoutMs + ledgerSlackMs);
     try {
       const started = await workflows.dispatch({ ...request, inputs: inputsOf(request, mark) }, options.sendTimeoutMs);
@@ -170,19 +186,6 @@ export class DispatchEffect implements Effect<DispatchRequest, Dispatched> {
 
   #openDispatch({ repository, ref }: DispatchRequest, { workflowId }: Evidence): OpenDispatch {
     return { target: `${repository.toLowerCase()}/${workflowId}@${branchOf(ref)}`, owner: this.#owner };
-  }
-
-  /**
-   * Without marks, two dispatches whose runs are unknown at the same time could never be told apart. So the second goes
-   * out when the first has its run; at once where GitHub names each run in its answer.
-   */
-  #waitForOthers({ correlationInput }: DispatchRequest, open: OpenDispatch): void {
-    if (correlationInput !== undefined) return;
-    const { ledger, workflows, options } = this.#client;
-    const others = ledger.others(open);
-    if (others.length === 0 || (workflows.namesRuns && !others.includes('looking'))) return;
-    const message = 'waiting until the run of another execution that starts this workflow is known';
-    throw new NotSent(message, { notBefore: this.#context.now() + options.pollIntervalMs });
   }
 
   #look(open: OpenDispatch, sentAt: EpochMs): void {
