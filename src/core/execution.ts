@@ -158,9 +158,8 @@ export function initialStatus(createdAt: EpochMs, originStep: string | undefined
 export interface Execution extends ExecutionKey {
   /** Raised by each write; a write names the one it read. */
   readonly version: number;
+  /** As it was sent, without defaults. */
   readonly request: ExecutionRequest;
-  /** digestOf(request body as sent). */
-  readonly requestDigest: string;
   /** Who asked through the API: a token's name, or `anonymous` on a loopback server. */
   readonly caller: string;
   readonly createdAt: EpochMs;

@@ -1,6 +1,6 @@
 import type { ChangeGate, OnChange } from '../core/change-gate.ts';
 import { type Execution, type ExecutionRequest, initialStatus, type Origin } from '../core/execution.ts';
-import { digestOf, type Json } from '../core/json.ts';
+import { isSameJson, type Json } from '../core/json.ts';
 import { limits } from '../core/limits.ts';
 import { type InputMistake, Problem } from '../core/problem.ts';
 import type { ReadyGate } from '../core/ready-gate.ts';
@@ -38,7 +38,6 @@ export function toNewExecution(submission: Submission, catalogue: Catalogue, now
     namespace: submission.namespace,
     id: submission.id,
     request,
-    requestDigest: digestOf(request as unknown as Json),
     caller: submission.caller,
     createdAt: now,
     deadline: now + timeoutMs,
@@ -126,15 +125,19 @@ export function checkedParams(step: Step, given: unknown, at: string): unknown {
   return params;
 }
 
+/** Before defaults, so that a new default makes no other request of an old one. */
+export function isSameRequest(body: unknown, { request }: Pick<Execution, 'request'>): boolean {
+  return isSameJson(body as Json, request as unknown as Json);
+}
+
 /** A known key answers what stands there if it is the same request; for a workflow's step the first record wins. */
 export function assertSameRequest(submission: Submission, stored: Execution): void {
   const body = submission.body as ExecutionRequest;
   const { origin, step } = stored.request;
-  const sameOrigin = digestOf((body?.origin ?? null) as Json) === digestOf((origin ?? null) as unknown as Json);
   const isSame =
     origin === undefined
-      ? digestOf(submission.body as Json) === stored.requestDigest
-      : sameOrigin && body.step === step;
+      ? isSameRequest(submission.body, stored)
+      : isSameJson((body?.origin ?? null) as unknown as Json, origin as unknown as Json) && body.step === step;
   if (isSame) return;
   // Who says to be a workflow is not known: it is told nothing of what others asked.
   const which =

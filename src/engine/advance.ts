@@ -38,7 +38,8 @@ const looksInVain = 8;
 
 export interface AdvanceParts extends AdmissionParts {
   readonly steps: ReadonlyMap<string, Step>;
-  readonly unproven: Unproven;
+  /** Absent where workflow origins are taken at their word. */
+  readonly unproven: Unproven | undefined;
   /** Absent where no other process shares the store. */
   readonly holding: Holding | undefined;
   /** By key, those whose record was deleted before what they had sent came to its end. */
@@ -96,7 +97,7 @@ export class Advance {
     const isGone = parts.gone.get(keyText(execution)) === execution;
     this.journal = new Journal(execution, { ...parts, log: this.log, isGone });
     // After a restart too they count.
-    if (isUnproven(execution)) parts.unproven.add(execution);
+    if (isUnproven(execution)) parts.unproven?.add(execution);
     this.#noteDeadline(execution);
     this.#noteOriginEnd(parts.origins?.look(execution));
     const { stop } = this.journal.status;

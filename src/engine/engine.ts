@@ -4,7 +4,7 @@ import type { ChangeGate } from '../core/change-gate.ts';
 import type { AnyConnectionType, ConnectionSettings, ProviderTools } from '../core/connection.ts';
 import { type Execution, type ExecutionKey, isFinal, type Stop } from '../core/execution.ts';
 import type { Holding } from '../core/holding.ts';
-import { digestOf, isJsonObject, type Json, type JsonObject } from '../core/json.ts';
+import { isJsonObject, type JsonObject } from '../core/json.ts';
 import { limits } from '../core/limits.ts';
 import type { Origins } from '../core/origin.ts';
 import { Problem } from '../core/problem.ts';
@@ -12,7 +12,7 @@ import type { ReadyGate } from '../core/ready-gate.ts';
 import type { SignalSource } from '../core/signal.ts';
 import type { Plan, Step } from '../core/step.ts';
 import { type ExecutionStore, ExecutionTooLarge } from '../core/store.ts';
-import { assertSameRequest, checkedParams, knownStep, toNewExecution, tooMany } from './accept.ts';
+import { assertSameRequest, checkedParams, isSameRequest, knownStep, toNewExecution, tooMany } from './accept.ts';
 import { type AdvanceParts, takeTurn } from './advance.ts';
 import { Connections } from './connections.ts';
 import { EndedExecutions } from './ended-executions.ts';
@@ -85,7 +85,7 @@ export function createEngine(options: EngineOptions): Engine {
   const catalogue = { steps, connections, readyGate, changeGate, areOriginsProven: origins !== undefined };
   const closing = new AbortController();
   const ended = new EndedExecutions(store);
-  const unproven = new Unproven(store);
+  const unproven = origins === undefined ? undefined : new Unproven(store);
   const gone = new Map<string, Execution>();
   const turns: Turns = new Turns({
     clock,
@@ -148,9 +148,9 @@ export function createEngine(options: EngineOptions): Engine {
     if (turns.size >= limits.unfinishedExecutions) throw tooMany();
     const execution = toNewExecution(submission, catalogue, clock.now());
     const { origin } = execution.request;
-    if (origins === undefined || origin === undefined) return await recorded(store.create(execution));
+    if (unproven === undefined || origin === undefined) return await recorded(store.create(execution));
     return await unproven.make(execution, async () => {
-      await origins.assertExists(origin);
+      await origins?.assertExists(origin);
       return await recorded(store.create(execution));
     });
   }
@@ -161,9 +161,9 @@ export function createEngine(options: EngineOptions): Engine {
 
   /** Two that say different things under one id before either is proven: neither can be believed any more. */
   async function contest({ body }: Submission, execution: Execution): Promise<void> {
-    const { request, requestDigest, status } = execution;
+    const { request, status } = execution;
     if (origins === undefined || request.origin === undefined || status.state !== 'pending') return;
-    if (status.stop !== undefined || digestOf(body as Json) === requestDigest) return;
+    if (status.stop !== undefined || isSameRequest(body, execution)) return;
     const message = 'contested: two different requests came with this id before its proof';
     await stop(execution, { reason: 'Denied', at: clock.now(), message });
   }
@@ -194,7 +194,7 @@ export function createEngine(options: EngineOptions): Engine {
   }
 
   async function retry(key: ExecutionKey, caller: string): Promise<Execution> {
-    const { request, requestDigest, status } = await found(key);
+    const { request, status } = await found(key);
     if (request.origin !== undefined) {
       const { name, namespace } = request.origin;
       throw new Problem(
@@ -207,7 +207,7 @@ export function createEngine(options: EngineOptions): Engine {
       const again = { namespace: key.namespace, id: retryId(key.id, n) };
       const execution = (await store.get(again)) ?? (await accept({ ...again, body: request, caller })).execution;
       // One that stands there already and has not ended: asked twice, and one retry at a time is what was meant.
-      const isTheSame = execution.requestDigest === requestDigest && execution.caller === caller;
+      const isTheSame = isSameRequest(request, execution) && execution.caller === caller;
       if (isTheSame && !isFinal(execution.status.state)) return execution;
     }
   }
@@ -245,7 +245,7 @@ export function createEngine(options: EngineOptions): Engine {
       shares.close();
       await turns.close();
       ended.close();
-      unproven.close();
+      unproven?.close();
       await connections.close();
     },
   };

@@ -75,7 +75,6 @@ test('what was perhaps sent is looked for before anything else advances', async 
       namespace: 'default',
       id,
       request: { step: 'toy', with: {} },
-      requestDigest: '',
       caller: 'me',
       createdAt: clock.now(),
       deadline: clock.now() + 60_000,

@@ -48,7 +48,6 @@ function execution(version: number, message: string, changes: Partial<Execution>
     id: 'one',
     version,
     request: { step: 'toy', with: {} },
-    requestDigest: 'd',
     caller: 'c',
     createdAt: 1_000,
     deadline: 2_000,

@@ -45,7 +45,6 @@ export class FakeExecution {
       id,
       version: 1,
       request: { step: step.name, with: given },
-      requestDigest: '',
       caller: 'test',
       createdAt: now,
       deadline: now + 7_200_000,

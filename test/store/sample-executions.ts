@@ -49,7 +49,6 @@ export function newExecution(
     namespace: 'default',
     id,
     request: { step: 'purge-cdn', with: { tags: ['shop'] } },
-    requestDigest: 'd1'.repeat(32),
     caller: 'anonymous',
     createdAt: t0,
     deadline: t0 + 900_000,

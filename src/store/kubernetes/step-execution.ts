@@ -29,7 +29,6 @@ const leastStatus: ExecutionStatus = {
 
 /** What `spec` holds beside the request: all that is written once. */
 interface Identity {
-  readonly requestDigest: string;
   readonly caller: string;
   readonly createdAt: EpochMs;
   readonly deadline: EpochMs;
@@ -45,10 +44,9 @@ export interface StoredExecution {
 }
 
 /** The object without its status, which the API server takes in a write of its own. */
-export function toObject({ namespace, id, request, requestDigest, caller, createdAt, deadline, status }: NewExecution) {
+export function toObject({ namespace, id, request, caller, createdAt, deadline, status }: NewExecution) {
   const { originStep } = status;
   const identity: Identity = {
-    requestDigest,
     caller,
     createdAt,
     deadline,
@@ -70,8 +68,7 @@ export function toStatusObject(status: ExecutionStatus, version: number): JsonOb
 /** Throws where the object was not made by toObject: our CRD lets nobody make such a one. */
 export function toStored(object: JsonObject): StoredExecution {
   const metadata = part(object, 'metadata');
-  const { requestDigest, caller, createdAt, deadline, originStep, ...rest } = part(object, 'spec') as JsonObject &
-    Identity;
+  const { caller, createdAt, deadline, originStep, ...rest } = part(object, 'spec') as JsonObject & Identity;
   const key = { namespace: text(metadata, 'namespace'), id: text(metadata, 'name') };
   const request = rest as unknown as ExecutionRequest;
   // Without a status nobody has begun with it.
@@ -84,7 +81,6 @@ export function toStored(object: JsonObject): StoredExecution {
       ...key,
       version,
       request,
-      requestDigest,
       caller,
       createdAt,
       deadline,

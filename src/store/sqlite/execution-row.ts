@@ -21,7 +21,7 @@ export const statusColumns = [
 ] as const;
 
 /** Columns of `requests`, but for the row's number. */
-export const requestColumns = ['caller', 'digest', 'request'] as const;
+export const requestColumns = ['caller', 'request'] as const;
 
 type Values<Columns extends readonly string[]> = Readonly<Record<Columns[number], SQLInputValue>>;
 
@@ -43,7 +43,6 @@ export function recordValues(execution: NewExecution): RecordValues {
   };
   const request: Values<typeof requestColumns> = {
     caller: execution.caller,
-    digest: execution.requestDigest,
     request: JSON.stringify(execution.request),
   };
   return {
@@ -85,7 +84,6 @@ export interface UnchangingRow {
   readonly created_at: EpochMs;
   readonly deadline: EpochMs;
   readonly caller: string;
-  readonly digest: string;
   readonly request: string;
 }
 
@@ -105,7 +103,6 @@ export function withStatus(row: UnchangingRow, version: number, status: Executio
     id: row.id,
     version,
     request,
-    requestDigest: row.digest,
     caller: row.caller,
     createdAt: row.created_at,
     deadline: row.deadline,

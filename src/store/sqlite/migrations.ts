@@ -63,6 +63,9 @@ const migrations: readonly string[] = [
   CREATE INDEX executions_ended_of ON executions (origin_step, created_at, namespace, id)
     WHERE is_final = 1 AND origin_step IS NOT NULL;
   `,
+  `
+  ALTER TABLE requests DROP COLUMN digest;
+  `,
 ];
 
 /** The file was written by a newer release, whose changes this one cannot know. */

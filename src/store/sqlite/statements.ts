@@ -14,7 +14,7 @@ import {
 } from './execution-row.ts';
 import type { Query } from './list-query.ts';
 
-const unchanging = 'row, namespace, id, version, created_at, deadline, caller, digest, request';
+const unchanging = 'row, namespace, id, version, created_at, deadline, caller, request';
 const records = 'FROM executions JOIN requests USING (row)';
 const newestFirst = 'ORDER BY created_at DESC, namespace DESC, id DESC';
 

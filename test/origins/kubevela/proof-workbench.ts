@@ -161,7 +161,6 @@ export function execution(id: string, request: ExecutionRequest): Execution {
     id,
     version: 1,
     request,
-    requestDigest: '',
     caller: 'workflow',
     createdAt: 0,
     deadline: 600_000,

@@ -61,7 +61,6 @@ export function execution(origin: Origin = web, changes: Partial<ExecutionStatus
     id: origin.sessionID,
     version: 1,
     request: { step: 'trigger-github-action', with: {}, origin },
-    requestDigest: 'd1'.repeat(32),
     caller: 'a workflow',
     createdAt: t0,
     deadline: t0 + 7_200_000,

@@ -150,8 +150,8 @@ storeTest('what was asked for never changes, whoever writes it', async (store) =
 });
 
 storeTest('who creates an object by hand belongs to no recurring step of others', async (store) => {
-  const { requestDigest, caller, createdAt, deadline } = newExecution('forged');
-  const spec = { step: 's', with: {}, requestDigest, caller, createdAt, deadline, originStep: 'api/shop/s/web' };
+  const { caller, createdAt, deadline } = newExecution('forged');
+  const spec = { step: 's', with: {}, caller, createdAt, deadline, originStep: 'api/shop/s/web' };
   const body = { apiVersion: 'aftersync.dev/v1alpha1', kind: 'StepExecution', metadata: { name: 'forged' }, spec };
   assert.equal((await cluster.request({ method: 'POST', path, body })).status, 201);
   const execution = await store.get(newExecution('forged'));
