@@ -104,7 +104,12 @@ async function waitForTurn(advance: Advance, { store, raise }: AdmissionParts): 
   const others = (await store.unfinishedOf(originStep, mostLookedAt)).filter(
     (other) => !sameKey(other, me) && other.status.proof?.uid === proof?.uid,
   );
-  const newer = others.find((other) => isAfter(other, me));
+  if (others.length > 0) {
+    const refusal = await advance.originRefuses();
+    if (refusal !== undefined) return refusal.stop;
+  }
+  // The session that stands in its workflow has no successor, whatever the clocks of the processes that recorded them said.
+  const newer = proof === undefined ? others.find((other) => isAfter(other, me)) : undefined;
   if (newer !== undefined) {
     advance.noteStop(supersededBy(newer, advance));
     return stopped(supersededBy(newer, advance));

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { type Effect, NotSent } from '../../src/core/effect.ts';
+import { type ExecutionRequest, initialStatus } from '../../src/core/execution.ts';
 import type { JsonObject } from '../../src/core/json.ts';
 import { limits } from '../../src/core/limits.ts';
 import { Problem } from '../../src/core/problem.ts';
@@ -283,12 +284,34 @@ test('a newer execution of an origin step stops the older one and begins only af
   assert.deepEqual(log, ['old sends', 'old is answered', 'new sends']);
 });
 
-test('of two that begin at once the newer one acts', async (t) => {
-  const { sent, ...bench } = await openSending();
+test('of two that begin at once the one acts whose session stands', async (t) => {
+  const { origins, sent, ...bench } = await openSending();
   t.after(bench.close);
+  origins.script('a', { end: superseded });
   await Promise.all([bench.submit('b', {}, originOf('b')), bench.submit('a', {}, originOf('a'))]);
   const [a, b] = await Promise.all([bench.ended('a'), bench.ended('b')]);
   assert.deepEqual([a.status.reason, b.status.state, sent], ['Superseded', 'succeeded', ['b']]);
+});
+
+test('one whose session stands takes the place of the one before it, though that was recorded by a clock that is ahead', async (t) => {
+  const { origins, sent, ...bench } = await openSending();
+  t.after(bench.close);
+  bench.clock.advance(5_000);
+  origins.script('before', { end: new NotSent('not now') });
+  await bench.submit('before', {}, originOf('before'));
+  await bench.until('before', ({ status }) => status.message === 'not now');
+  const before = await bench.store.get({ namespace: 'default', id: 'before' });
+  assert.ok(before);
+  const { namespace, request, caller, deadline } = before;
+  const key = { namespace, id: 'after', caller, deadline, createdAt: before.createdAt - 3_000 };
+  await bench.store.create({
+    ...key,
+    request: { ...request, ...originOf('after') } as ExecutionRequest,
+    status: initialStatus(0, undefined),
+  });
+  await bench.submit('after', {}, originOf('after'));
+  const [old, fresh] = await Promise.all([bench.ended('before'), bench.ended('after')]);
+  assert.deepEqual([old.status.reason, fresh.status.state, sent], ['Superseded', 'succeeded', ['after']]);
 });
 
 test('an older one that is proven late gives way to the newer one that acts', async (t) => {
@@ -301,7 +324,7 @@ test('an older one that is proven late gives way to the newer one that acts', as
   origins.script('new', { end: new NotSent('not now') });
   await bench.submit('new', {}, originOf('new'));
   await bench.until('new', ({ status }) => status.message === 'not now');
-  origins.script('old', { proof: proven });
+  origins.script('old', { proof: proven, end: superseded });
   assert.equal((await bench.ended('old')).status.reason, 'Superseded');
   origins.script('new', { end: undefined });
   bench.clock.advance(60_000);

@@ -13,9 +13,12 @@ const firstPauseMs = 2_000;
 const leastGapMs = 1_000;
 /** How long the status write that follows a tick is waited for. Built-in steps of the same tick may take 3 s for a call. */
 const longestHoldMs = 4_000;
+/** Who knows the name of an object can have ticks answered without end, by requests that are none of its engine's. */
+const longestHoldsMs = 12_000;
 
 interface Untold {
   readonly execution: Execution;
+  readonly endedAt: EpochMs;
   patches: number;
   dueAt: EpochMs;
 }
@@ -41,7 +44,7 @@ export class WakePlan {
   }
 
   ended(execution: Execution, now: EpochMs): void {
-    this.#untold.set(keyText(execution), { execution, patches: 0, dueAt: now });
+    this.#untold.set(keyText(execution), { execution, endedAt: now, patches: 0, dueAt: now });
   }
 
   /** A tick is answered with this. `object`: as it was seen last; undefined where it was not. */
@@ -74,8 +77,7 @@ export class WakePlan {
   dueAt(now: EpochMs): EpochMs | undefined {
     if (this.isEmpty) return undefined;
     const firstAt = Math.min(...[...this.#untold.values()].map(({ dueAt }) => dueAt));
-    const tickEndsAt = (this.#tick?.answeredAt ?? 0) + longestHoldMs;
-    return this.#ticks.clearTime(Math.max(now, firstAt, this.#patchedAt + leastGapMs, tickEndsAt));
+    return this.#ticks.clearTime(Math.max(now, firstAt, this.#patchedAt + leastGapMs, this.#heldUntil));
   }
 
   /** A patch that is tried now serves all. Returns its text, which differs each time. */
@@ -91,8 +93,8 @@ export class WakePlan {
   }
 
   /** A tick was answered since it began. */
-  get isHeld(): boolean {
-    return this.#tick !== undefined;
+  isHeld(now: EpochMs): boolean {
+    return this.#heldUntil > now;
   }
 
   /** What began was not sent after all. */
@@ -109,6 +111,13 @@ export class WakePlan {
 
   giveUp(): void {
     this.#untold.clear();
+  }
+
+  /** Zero where no status write is waited for. */
+  get #heldUntil(): EpochMs {
+    if (this.#tick === undefined) return 0;
+    const firstEndedAt = Math.min(...[...this.#untold.values()].map(({ endedAt }) => endedAt));
+    return Math.min(this.#tick.answeredAt + longestHoldMs, firstEndedAt + longestHoldsMs);
   }
 
   #noteProgress(object: KubernetesObject): void {

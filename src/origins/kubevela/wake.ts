@@ -225,7 +225,7 @@ export class Wake {
         plan.read(object);
       }
       if (object === undefined || plan.isEmpty) return 'needless';
-      if (plan.isHeld) return 'held';
+      if (plan.isHeld(this.#now())) return 'held';
       const body = conditionPatch(object, message, this.#now());
       const answer = await api.write({ method: 'PATCH', path: `${objectPath(place)}/status`, body, signal });
       if (answer.status < 300) return 'sent';

@@ -122,6 +122,18 @@ test('somebody else’s write, or one seen for the first time, is not taken for 
   assert.deepEqual(bench.patchedAt, [4_000]);
 });
 
+test('whoever has ticks answered without end, without being the engine, puts the patch off for 12 s at most', async () => {
+  const bench = openWake();
+  bench.become(waiting(web));
+  bench.wake.asked(execution(numbered(7)));
+  bench.stored(ended());
+  for (let passed = 0; passed < 20_000; passed += 500) {
+    bench.wake.asked(execution(numbered(7)));
+    await bench.pass(500);
+  }
+  assert.equal(bench.patchedAt[0], 12_000);
+});
+
 test('a patch is put off where the engine may just begin a tick, a second or three after its last', async () => {
   for (const [endedAt, patchedAt] of [
     [670, 670],
