@@ -82,8 +82,8 @@ async function untilAllowed(account: string, resource: JsonObject, verb: string)
 }
 
 /** A server that takes the cluster's tokens, on the clock that the test moves. */
-async function serve(t: TestContext, token = reviewer): Promise<ServedApi> {
-  const client = openClient(await kubeconfigOf(cluster, { token }), { requestTimeout: '2s' });
+async function serve(t: TestContext, { token = reviewer, requestTimeout = '30s' } = {}): Promise<ServedApi> {
+  const client = openClient(await kubeconfigOf(cluster, { token }), { requestTimeout });
   const reviews = kubernetesAccessReviews(client.api);
   const api = await serveApi(({ clock }) => ({ authenticate: kubernetesCallers({ reviews, clock }) }));
   t.after(async () => {
@@ -199,7 +199,7 @@ test('a token whose account is deleted is taken for 60 s at most, and a restart 
 });
 
 test('an API server that hangs is answered for in time', async (t) => {
-  const api = await serve(t);
+  const api = await serve(t, { requestTimeout: '1s' });
   cluster.pauseApiServer();
   try {
     const answer = await call(api, 'ci', 'GET', '/v1/executions?namespace=shop');
@@ -210,7 +210,7 @@ test('an API server that hangs is answered for in time', async (t) => {
 });
 
 test('a server whose account may not review answers 503, and its log says what to grant', async (t) => {
-  const api = await serve(t, tokens.get('nobody'));
+  const api = await serve(t, { token: tokens.get('nobody') });
   const answer = await call(api, 'ci', 'GET', '/v1/executions?namespace=shop');
   assert.deepEqual([answer.status, codeOf(answer)], [503, 'unavailable']);
   assert.doesNotMatch(answer.text, /nobody|tokenreviews/);

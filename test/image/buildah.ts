@@ -16,11 +16,21 @@ export async function run(command: string, commandLine: readonly string[]): Prom
   throw new Error(`${command} ${commandLine[0]} ended with ${exitCode}:\n${end}`);
 }
 
+export type Buildah = (...commandLine: readonly string[]) => Promise<string>;
+
 /** Buildah on images and containers of its own in the folder, which no other program sees. */
-export function createBuildah(folder: string) {
-  // vfs copies whole trees, but works wherever there are files; overlay needs a kernel that lets it.
-  const own = ['--root', join(folder, 'storage'), '--runroot', join(folder, 'run'), '--storage-driver', 'vfs'];
-  return (...commandLine: readonly string[]) => run('buildah', [...own, ...commandLine]);
+export async function openBuildah(folder: string): Promise<Buildah> {
+  try {
+    const overlay = buildahOn(folder, 'overlay');
+    await overlay('info');
+    return overlay;
+  } catch {
+    // It copies whole trees, but works wherever there are files; overlay needs a kernel that lets it.
+    return buildahOn(folder, 'vfs');
+  }
 }
 
-export type Buildah = ReturnType<typeof createBuildah>;
+function buildahOn(folder: string, driver: string): Buildah {
+  const own = ['--root', join(folder, driver), '--runroot', join(folder, 'run'), '--storage-driver', driver];
+  return (...commandLine) => run('buildah', [...own, ...commandLine]);
+}

@@ -11,7 +11,7 @@ import { findExecutable } from '../support/find-executable.ts';
 import { freeLoopbackPort } from '../support/loopback-port.ts';
 import { startServerProcess } from '../support/server-process.ts';
 import { ensureBaseImage } from './base-image.ts';
-import { type Buildah, createBuildah, run } from './buildah.ts';
+import { type Buildah, openBuildah, run } from './buildah.ts';
 
 const repository = join(import.meta.dirname, '../..');
 const folder = cacheFolder(`image-node-${process.versions.node}`);
@@ -40,7 +40,9 @@ test('the Dockerfile builds an image that serves: not as root, on a read-only fi
   const work = await mkdtemp(join(tmpdir(), 'aftersync-image-'));
   try {
     const onWait = () => report('another test run is building it, waiting for that');
-    await exclusively(join(folder, 'image.lock'), () => buildAndServe(createBuildah(folder), work), { onWait });
+    await exclusively(join(folder, 'image.lock'), async () => buildAndServe(await openBuildah(folder), work), {
+      onWait,
+    });
   } finally {
     await rm(work, { recursive: true });
   }
