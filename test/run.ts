@@ -27,8 +27,9 @@ if (files.length === 0) {
 if (scope === 'all') await provide();
 const runner = spawn(
   process.execPath,
+  // Many wait for a lease, a pause or a process: three keep two cores busy.
   // A test that hangs is a failure, not a long run; the slowest one builds an image.
-  ['--test', '--test-concurrency=2', `--test-timeout=${scope === 'all' ? 900_000 : 30_000}`, ...files],
+  ['--test', '--test-concurrency=3', `--test-timeout=${scope === 'all' ? 900_000 : 30_000}`, ...files],
   // Each file is a process of its own: what they all import is compiled once.
   { stdio: 'inherit', env: { ...process.env, NODE_COMPILE_CACHE: cacheFolder('compile-cache') } },
 );
