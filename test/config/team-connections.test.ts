@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import { describe, test } from 'node:test';
+import { parse } from 'yaml';
 import { readTeamConnections } from '../../src/config/team-connections.ts';
 import type { ConfigSecret } from '../../src/core/team-connections.ts';
 import { connectionTypes } from '../../src/providers/index.ts';
@@ -137,4 +139,17 @@ test('of two defaults of a family the second one is a mistake, and the others st
   );
   assert.deepEqual([a?.mistake, c?.mistake], [undefined, undefined]);
   assert.match(b?.mistake ?? '', /expected one default .* the first is at Secret shop\/a, key connection.yaml:3:10/);
+});
+
+test('the Secret that docs/install.md makes by hand is a connection', () => {
+  const text = readFileSync(new URL('../../docs/install.md', import.meta.url), 'utf8');
+  const blocks = [...text.matchAll(/```yaml\n(apiVersion: v1\nkind: Secret\n.*?)```/gs)];
+  assert.equal(blocks.length, 1);
+  const { metadata, stringData } = parse(blocks[0]?.[1] ?? '') as {
+    readonly metadata: { readonly name: string; readonly labels: Readonly<Record<string, string>> };
+    readonly stringData: Readonly<Record<string, string>>;
+  };
+  const template = metadata.labels['config.oam.dev/type'] ?? '';
+  const [found] = read({ name: metadata.name, template, values: new Map(Object.entries(stringData)) });
+  assert.deepEqual([found?.name, found?.type, found?.mistake], ['github', 'github', undefined]);
 });

@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Writable } from 'node:stream';
 import { after, before, test } from 'node:test';
+import { parse } from 'yaml';
 import { loadConfig } from '../../src/config.ts';
 import type { JsonObject } from '../../src/core/json.ts';
 import { connectionTypes, createLog, type Server, serve } from '../../src/main.ts';
@@ -150,8 +152,9 @@ test('without a RoleBinding a config is no connection, and the message says what
 });
 
 test('with one it is: of its namespace, with its own credential', async () => {
-  const roleRef = { apiGroup: 'rbac.authorization.k8s.io', kind: 'ClusterRole', name: 'aftersync-connection' };
-  const body = { metadata: { name: 'aftersync-connection' }, roleRef, subjects: [account] };
+  const text = readFileSync(new URL('../../docs/install.md', import.meta.url), 'utf8');
+  const [, documented = ''] = /```yaml\n(apiVersion: [^`]*\nkind: RoleBinding\n[^`]*)```/.exec(text) ?? [];
+  const body = parse(documented) as JsonObject;
   await apply(cluster, { method: 'POST', path: bindings, body });
   await untilMayList(true);
   failed(await run('shop', 'trigger-github-action', dispatch('github')), /Secret shop\/github, key token.*401/);
