@@ -38,8 +38,9 @@ export class Connections {
    * brings one itself takes asking, so that only `permit` tells.
    */
   assertKnown(use: ConnectionUse, namespace: string): void {
-    if (this.#teamTemplates(use.family).length > 0) return;
-    const meant = meantConnection(use, { configured: this.#ofFamily(use.family), own: [], namespace });
+    const templates = this.#teamTemplates(use.family);
+    if (templates.length > 0) return;
+    const meant = meantConnection(use, { configured: this.#ofFamily(use.family), own: [], namespace, templates });
     if (typeof meant === 'string') throw new Problem('unknown-connection', meant);
   }
 
@@ -121,11 +122,8 @@ export class Connections {
     const templates = this.#teamTemplates(use.family);
     const all = templates.length === 0 ? [] : ((await this.#teams?.of(namespace)) ?? []);
     const own = all.filter(({ type }) => this.#types.get(type)?.family === use.family);
-    const meant = meantConnection(use, { configured: this.#ofFamily(use.family), own, namespace });
-    if (typeof meant === 'string') {
-      const advice = templates.length === 0 ? '' : `; ${adviceToTeam(namespace, templates)}`;
-      throw new Rejected('ConnectionFailed', meant + advice);
-    }
+    const meant = meantConnection(use, { configured: this.#ofFamily(use.family), own, namespace, templates });
+    if (typeof meant === 'string') throw new Rejected('ConnectionFailed', meant);
     if ('mistake' in meant) {
       throw new Rejected('ConnectionFailed', `connection ${meant.name} cannot be used: ${meant.mistake}`);
     }
@@ -141,13 +139,6 @@ export class Connections {
   #ofFamily(family: Family): readonly ConnectionSettings[] {
     return this.#settings.filter(({ type }) => this.#types.get(type)?.family === family);
   }
-}
-
-function adviceToTeam(namespace: string, templates: readonly string[]): string {
-  return (
-    `namespace ${namespace} may bring its own: a config of the template ${templates.join(' or ')} with a connection, ` +
-    'and a RoleBinding of our account to the ClusterRole aftersync-connection (docs/install.md)'
-  );
 }
 
 function denial(connection: ConnectionSettings, list: string, value: string, allowed: readonly string[]): string {

@@ -80,7 +80,7 @@ const table: readonly (readonly [
 for (const [title, name, inConfiguration, inNamespace, expected] of table) {
   test(`${name === undefined ? 'no name' : 'a name'} means ${title}`, () => {
     const use = { family: 'github', claims: {}, ...(name !== undefined && { name }) } as const;
-    const meant = meantConnection(use, { configured: inConfiguration, own: inNamespace, namespace });
+    const meant = meantConnection(use, { configured: inConfiguration, own: inNamespace, namespace, templates: [] });
     assert.equal(typeof meant === 'string' ? meant : meant.place, expected);
   });
 }

@@ -1,5 +1,5 @@
 import type { Credential, HttpFetch } from '../../core/connection.ts';
-import { Rejected } from '../../core/effect.ts';
+import { NotSent, Rejected } from '../../core/effect.ts';
 import { isJsonObject, type Json } from '../../core/json.ts';
 import { LruMap } from '../../core/lru-map.ts';
 import {
@@ -89,7 +89,9 @@ export class TeamSecrets implements TeamConnections {
     if (answer.status === 403) return { secrets: [], connections: [] };
     if (answer.status !== 200) {
       const act = `list secrets in namespace ${namespace}`;
-      throw api.refusal(answer, { act, grant: act });
+      const { message } = api.refusal(answer, { act, grant: act });
+      // Whatever it is, it tells nothing of the connection that a step means.
+      throw new NotSent(message);
     }
     const { items, metadata } = isJsonObject(answer.body) ? answer.body : {};
     if (isJsonObject(metadata) && metadata.continue) {
