@@ -1,4 +1,5 @@
-import type { AnyConnectionType, ProviderTools } from '../core/connection.ts';
+import type { AnyConnectionType, ConnectionTools, ProviderTools } from '../core/connection.ts';
+import { Rejected } from '../core/effect.ts';
 import { LruMap } from '../core/lru-map.ts';
 import type { Release } from '../core/signal.ts';
 import type { TeamConnection, TeamConnections } from '../core/team-connections.ts';
@@ -47,8 +48,7 @@ export class TeamClients {
     if (there !== undefined) this.#close(name, there);
     const log = this.#tools.log.child({ connection: name });
     const tools = { ...this.#tools, ...this.#teams.tools(connection), connectionName: name, log };
-    // They were checked against the type's own schema.
-    const client = type.open(connection.options as never, tools);
+    const client = this.#make(connection, type, tools);
     this.#opened.set(name, { type, options, client });
     for (const subscription of this.#subscriptions.get(name) ?? []) this.#attach(subscription, { type, client });
     return client;
@@ -71,6 +71,17 @@ export class TeamClients {
 
   async close(): Promise<void> {
     await Promise.all([...this.#opened.values()].map(({ type, client }) => type.close?.(client)));
+  }
+
+  /** Options that the type's schema lets through may be none after all, such as an address with an odd port. */
+  #make(connection: TeamConnection, type: AnyConnectionType, tools: ConnectionTools): unknown {
+    try {
+      return type.open(connection.options as never, tools);
+    } catch (cause) {
+      const why = cause instanceof Error ? cause.message : String(cause);
+      const message = `connection ${connection.name} (${connection.place}) cannot be used: ${why}`;
+      throw new Rejected('ConnectionFailed', message, { cause });
+    }
   }
 
   #attach(subscription: Subscription, { type, client }: Pick<Opened, 'type' | 'client'>): void {

@@ -116,3 +116,17 @@ test('the clients that were not used for longest are closed, and who waits there
   await clients.close();
   assert.equal(done.at(-1), 'close shop:b#{}');
 });
+
+test('a client that cannot be made is the fault of its connection', () => {
+  const { clients, type } = openToys();
+  const picky = {
+    ...type,
+    open: () => {
+      throw new TypeError('Invalid URL');
+    },
+  };
+  assert.throws(() => clients.open(own('a'), picky), {
+    reason: 'ConnectionFailed',
+    message: 'connection a (Secret shop/a) cannot be used: Invalid URL',
+  });
+});
