@@ -1,3 +1,4 @@
+import { isIP } from 'node:net';
 import { basename, dirname, join, resolve } from 'node:path';
 import { type ConnectionList, clusterConnection } from './config/cluster-connection.ts';
 import { type ConnectionSource, type CredentialPath, readConnections } from './config/connections.ts';
@@ -8,7 +9,7 @@ import { type KubeVelaSettings, readKubeVela, type StepNames } from './config/ku
 import { MistakeList } from './config/mistake-list.ts';
 import { readTextFile, UnreadableFile } from './config/read-text-file.ts';
 import {
-  KubernetesAuthSchema,
+  ClusterUseSchema,
   KubeVelaSchema,
   type logLevels,
   SettingsSchema,
@@ -23,6 +24,12 @@ import { fits } from './core/schema.ts';
 import { parseDurationMs } from './core/time.ts';
 
 export { fileCredential } from './config/file-credential.ts';
+export { readTeamConnections } from './config/team-connections.ts';
+
+/** Absent: the cluster of the default kubeconfig, which is a pod's own. */
+export interface ClusterUse {
+  readonly connection?: string;
+}
 
 /** Everything that can be set, checked, with its defaults. Paths are absolute. */
 export interface Config {
@@ -34,8 +41,8 @@ export interface Config {
   /** None of them: whoever reaches the server may do all. */
   readonly auth: {
     readonly tokensFile?: string;
-    /** Tokens of the cluster of this connection; absent: of the cluster of the default kubeconfig, which is a pod's own. */
-    readonly kubernetes?: { readonly connection?: string };
+    /** Tokens of this cluster. */
+    readonly kubernetes?: ClusterUse;
   };
   /** Absent: nothing here can prove the origin of a request. */
   readonly kubevela?: KubeVelaSettings;
@@ -44,6 +51,10 @@ export interface Config {
   readonly retention: { readonly finishedMs: number; readonly perStep?: number };
   readonly log: { readonly level: (typeof logLevels)[number] };
   readonly connections: readonly ConnectionSettings[];
+  /** Of the private addresses that users name, the ranges that they may: `10.96.0.0/12`. */
+  readonly network: { readonly allow: readonly string[] };
+  /** The cluster in whose namespaces teams keep connections of their own; absent: there are none. */
+  readonly teamConnections?: ClusterUse;
 }
 
 export interface ConfigSources {
@@ -88,7 +99,7 @@ export async function loadConfig(sources: ConfigSources): Promise<Config> {
   const settings = source.value ?? {};
   mistakes.check(SettingsSchema, settings, '');
   const listed = listOfConnections(settings).map((value, index) => {
-    return { value, pointer: `/connections/${index}`, folder, mistakes };
+    return { value, pointer: `/connections/${index}`, credentialAt: (path: string) => resolve(folder, path), mistakes };
   });
   const found = await connectionsBeside(settings, folder, mistakes);
   const { connections, credentialPaths } = readConnections([...listed, ...found], {
@@ -99,11 +110,15 @@ export async function loadConfig(sources: ConfigSources): Promise<Config> {
   const tokens =
     tokensFile === undefined ? [] : [{ pointer: '/auth/tokensFile', path: resolve(folder, tokensFile), mistakes }];
   const list = { connections, types: connectionTypes, mistakes };
-  const kubernetes = checkedKubernetesAuth(settings, list);
+  const auth = isJsonObject(settings) && isJsonObject(settings.auth) ? settings.auth : {};
+  const kubernetes = checkedClusterUse(auth.kubernetes, '/auth/kubernetes', list);
+  const teams = isJsonObject(settings) ? settings.teamConnections : undefined;
+  const teamConnections = checkedClusterUse(teams, '/teamConnections', list);
   const kubevela = checkedKubeVela(settings, steps, list);
   const store = checkedStore(settings, { folder, cwd }, list);
   const server = checkedAddress(settings, tokens.length > 0 || kubernetes !== undefined, mistakes);
   const finishedMs = checkedRetention(settings, mistakes);
+  checkRanges(settings, mistakes);
   await checkCredentials([...tokens, ...credentialPaths]);
   const everyMistake = [mistakes, ...found.map((source) => source.mistakes)].flatMap((each) => each.lines());
   if (
@@ -129,6 +144,8 @@ export async function loadConfig(sources: ConfigSources): Promise<Config> {
     retention: { finishedMs, ...(perStep !== undefined && { perStep }) },
     log: { level: settings.log?.level ?? 'info' },
     connections,
+    network: { allow: settings.network?.allow ?? [] },
+    ...(teamConnections !== undefined && { teamConnections }),
   };
 }
 
@@ -178,11 +195,10 @@ function listOfConnections(settings: unknown): readonly unknown[] {
   return isJsonObject(settings) && Array.isArray(settings.connections) ? settings.connections : [];
 }
 
-function checkedKubernetesAuth(settings: unknown, list: ConnectionList): Config['auth']['kubernetes'] {
-  const given = isJsonObject(settings) && isJsonObject(settings.auth) ? settings.auth.kubernetes : undefined;
-  if (given === undefined || given === false || !fits(KubernetesAuthSchema, given)) return undefined;
+function checkedClusterUse(given: unknown, pointer: string, list: ConnectionList): ClusterUse | undefined {
+  if (given === undefined || !fits(ClusterUseSchema, given) || given === false) return undefined;
   const named = given === true ? undefined : given.connection;
-  const connection = clusterConnection({ named, pointer: '/auth/kubernetes', isRequired: false }, list);
+  const connection = clusterConnection({ named, pointer, isRequired: false }, list);
   return connection === undefined ? {} : { connection };
 }
 
@@ -228,6 +244,22 @@ function checkedRetention(settings: unknown, mistakes: MistakeList): number | un
     );
   }
   return finishedMs;
+}
+
+function checkRanges(settings: unknown, mistakes: MistakeList): void {
+  const network = isJsonObject(settings) && isJsonObject(settings.network) ? settings.network : {};
+  const ranges = Array.isArray(network.allow) ? network.allow : [];
+  for (const [index, range] of ranges.entries()) {
+    if (typeof range !== 'string' || isAddressRange(range)) continue;
+    const message = `expected a range of addresses such as 10.96.0.0/12, found ${JSON.stringify(range)}`;
+    mistakes.add(`/network/allow/${index}`, message);
+  }
+}
+
+function isAddressRange(text: string): boolean {
+  const [, address = '', prefix] = /^(.+)\/([0-9]{1,3})$/.exec(text) ?? [];
+  const bits = { 0: -1, 4: 32, 6: 128 }[isIP(address)] ?? -1;
+  return !address.includes('%') && Number(prefix) <= bits;
 }
 
 /** Their content is not kept: who needs it reads it then, so that a rotated secret is in use at once. */

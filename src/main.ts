@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import pino, { type DestinationStream, type Logger } from 'pino';
 import { Registry } from 'prom-client';
-import { type Config, fileCredential } from './config.ts';
+import { type Config, fileCredential, readTeamConnections } from './config.ts';
 import { authorityOf } from './core/authority.ts';
 import type { HttpFetch, ProviderTools } from './core/connection.ts';
 import { type Holding, sendingAs } from './core/holding.ts';
@@ -9,6 +9,7 @@ import { isLoopbackHost } from './core/listen-address.ts';
 import type { Origins } from './core/origin.ts';
 import { withDefaults } from './core/schema.ts';
 import type { ExecutionStore } from './core/store.ts';
+import type { TeamConnections } from './core/team-connections.ts';
 import { type Clock, requireDurationMs, systemClock } from './core/time.ts';
 import { createEngine, type Engine } from './engine/engine.ts';
 import { loopbackHosts } from './http/allowed-hosts.ts';
@@ -18,11 +19,13 @@ import { kubernetesCallers } from './http/kubernetes-callers.ts';
 import { startHttpServer } from './http/listen.ts';
 import { staticTokens } from './http/static-tokens.ts';
 import { createKubevelaOrigins } from './origins/kubevela/kubevela.ts';
+import { userAddresses } from './providers/address-guard.ts';
 import { createHttpFetch } from './providers/http-client.ts';
 import { connectionTypes } from './providers/index.ts';
 import { kubernetesAccessReviews } from './providers/kubernetes/access-reviews.ts';
 import { kubernetes } from './providers/kubernetes/connection.ts';
 import type { KubernetesClient } from './providers/kubernetes/kubernetes-client.ts';
+import { TeamSecrets } from './providers/kubernetes/team-secrets.ts';
 import { steps } from './steps/index.ts';
 import { changeGate } from './steps/read-object/change-gate.ts';
 import { readyGate } from './steps/read-object/ready-gate.ts';
@@ -70,8 +73,10 @@ export async function openLocal(config: Config, wiring: Wiring = {}): Promise<Lo
     return holder === undefined || holding?.isAlive(holder) !== false;
   };
   const http = createHttpFetch({ userAgent: 'aftersync', maySend });
+  const guarded = createHttpFetch({ userAgent: 'aftersync', maySend, addresses: userAddresses(config.network.allow) });
   const registry = new Registry();
   const tools = { fetch: wrapFetch?.(http.fetch) ?? http.fetch, clock, log, credential: fileCredential };
+  const teams = openTeamConnections(config, { ...tools, fetch: wrapFetch?.(guarded.fetch) ?? guarded.fetch });
   const opened = await openStore(config, tools);
   holding = opened.replicas;
   const store = wrapStore?.(opened.store) ?? opened.store;
@@ -86,6 +91,7 @@ export async function openLocal(config: Config, wiring: Wiring = {}): Promise<Lo
     sources: [],
     connectionTypes,
     connections: config.connections,
+    teamConnections: teams?.connections,
     tools,
     log,
     registry,
@@ -106,7 +112,8 @@ export async function openLocal(config: Config, wiring: Wiring = {}): Promise<Lo
       await origins?.close();
       await store.close();
       await opened.close();
-      await http.close();
+      await teams?.close();
+      await Promise.all([http.close(), guarded.close()]);
     },
   };
 }
@@ -182,18 +189,18 @@ async function openStore(config: Config, tools: ProviderTools): Promise<OpenedSt
   }
 }
 
-/** How long an answer is waited for where a connection does not say it. */
+/** How long an answer is waited for where a connection does not say it, which one of a team cannot. */
 const defaultSendMs = 20_000;
 
 /** After so long nothing that was sent can arrive any more, for its sender has given it up. */
-function longestSendMs({ connections }: Config): number {
+function longestSendMs({ connections, teamConnections }: Config): number {
   const senders = connectionTypes.filter(({ options }) => 'sendTimeout' in options.properties).map(({ type }) => type);
   const limitsMs = connections
     .filter(({ type }) => senders.includes(type))
     .map(({ options: { sendTimeout } }) =>
       typeof sendTimeout === 'string' ? requireDurationMs(sendTimeout) : defaultSendMs,
     );
-  return Math.max(0, ...limitsMs);
+  return Math.max(teamConnections === undefined ? 0 : defaultSendMs, ...limitsMs);
 }
 
 /** What proves and follows the workflow steps of the configured KubeVela. */
@@ -222,6 +229,23 @@ function openOrigins(
       return step === undefined ? [] : authorityOf(step);
     },
   });
+}
+
+/** What teams keep in their namespaces of the configured cluster. `fetch`: for the addresses that they name. */
+function openTeamConnections(
+  config: Config,
+  tools: ProviderTools,
+): { readonly connections: TeamConnections; close(): Promise<void> } | undefined {
+  if (config.teamConnections === undefined) return undefined;
+  const client = openCluster(config, config.teamConnections.connection, tools);
+  const connections = new TeamSecrets({
+    api: client.api,
+    templates: connectionTypes.flatMap(({ templates = [] }) => templates),
+    understand: (secrets, namespace) => readTeamConnections(secrets, { namespace, types: connectionTypes }),
+    fetch: tools.fetch,
+    clock: tools.clock,
+  });
+  return { connections, close: () => client.close() };
 }
 
 /** Whom the tokens file names and whom the cluster knows; with neither configured, whoever reaches the server. */

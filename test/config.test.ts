@@ -194,6 +194,21 @@ describe('each mistake names file, line, column, key, what was expected and what
       'c.yaml:1:20: server.address: expected a loopback address as long as callers need no credential, found "0.0.0.0:80"; set auth.kubernetes or auth.tokensFile to serve others',
     ],
     [
+      'an address where a range belongs, and ranges that are none',
+      'network: { allow: [10.0.0.7, 10.0.0.0/33, "fd00::/129", example.com/8, 10.0.0.0/-1, "fe80::1%lo/64"] }',
+      'c.yaml:1:20: network.allow[0]: expected a range of addresses such as 10.96.0.0/12, found "10.0.0.7"',
+      'c.yaml:1:30: network.allow[1]: expected a range of addresses such as 10.96.0.0/12, found "10.0.0.0/33"',
+      'c.yaml:1:43: network.allow[2]: expected a range of addresses such as 10.96.0.0/12, found "fd00::/129"',
+      'c.yaml:1:57: network.allow[3]: expected a range of addresses such as 10.96.0.0/12, found "example.com/8"',
+      'c.yaml:1:72: network.allow[4]: expected a range of addresses such as 10.96.0.0/12, found "10.0.0.0/-1"',
+      'c.yaml:1:85: network.allow[5]: expected a range of addresses such as 10.96.0.0/12, found "fe80::1%lo/64"',
+    ],
+    [
+      'connections of teams in a cluster that is not configured',
+      `teamConnections: { connection: prood }${clusters('prod')}`,
+      'c.yaml:1:32: teamConnections.connection: expected one of prod, found "prood"; did you mean prod?',
+    ],
+    [
       'callers of a cluster in another form',
       'auth: { kubernetes: yes please }',
       'c.yaml:1:21: auth.kubernetes: expected true, false or { connection: NAME }, found "yes please"',
@@ -415,6 +430,7 @@ describe('where the configuration comes from:', () => {
       store: { type: 'sqlite', path: join(folder, 'data/aftersync.db') },
       retention: { finishedMs: 7 * 24 * 3_600_000 },
       log: { level: 'info' },
+      network: { allow: [] },
       connections: [],
     });
   });
@@ -480,6 +496,8 @@ kubevela:
 store: { type: sqlite, path: state/a.db }
 retention: { finished: 30d }
 log: { level: error }
+network: { allow: [10.96.0.0/12, "fd00::/8"] }
+teamConnections: { connection: prod }
 connections:
   - name: forge
     type: forge
@@ -504,6 +522,8 @@ connections:
       store: { type: 'sqlite', path: join(folder, 'state/a.db') },
       retention: { finishedMs: 30 * 24 * 3_600_000 },
       log: { level: 'error' },
+      network: { allow: ['10.96.0.0/12', 'fd00::/8'] },
+      teamConnections: { connection: 'prod' },
       connections: [
         {
           name: 'forge',
@@ -516,7 +536,7 @@ connections:
             auth: { tokenFile: join(folder, 'token') },
             sendTimeout: '1s',
           },
-          place: 'c.yaml:12',
+          place: 'c.yaml:14',
         },
         {
           name: 'edge',
@@ -524,7 +544,7 @@ connections:
           allow: { namespaces: ['default'], hosts: ['www.example.com'] },
           isDefault: false,
           options: { endpoints: ['http://127.0.0.1:6081'] },
-          place: 'c.yaml:19',
+          place: 'c.yaml:21',
         },
         {
           name: 'prod',
@@ -532,7 +552,7 @@ connections:
           allow: { namespaces: ['default'] },
           isDefault: false,
           options: {},
-          place: 'c.yaml:20',
+          place: 'c.yaml:22',
         },
       ],
     });

@@ -1,12 +1,9 @@
 import { readdir } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
-import { isJsonObject } from '../core/json.ts';
+import { join, resolve } from 'node:path';
+import { connectionFile, connectionFileName } from './connection-file.ts';
 import type { ConnectionSource } from './connections.ts';
-import { MistakeList } from './mistake-list.ts';
 import { readTextFile, UnreadableFile } from './read-text-file.ts';
-import { parseYaml } from './yaml-source.ts';
 
-const fileName = 'connection.yaml';
 const largestFileBytes = 64 * 1024;
 const mostConnections = 1_000;
 
@@ -22,7 +19,7 @@ export async function connectionsIn(folder: string): Promise<readonly Connection
 
 /** Undefined: no connection. Mounted Secrets have hidden entries of their own, and others hold credentials alone. */
 async function connectionIn(folder: string, name: string): Promise<ConnectionSource | undefined> {
-  const path = join(folder, fileName);
+  const path = join(folder, connectionFileName);
   const text = await readTextFile(path, largestFileBytes).then(
     (file) => file.text,
     (error: unknown) => {
@@ -31,13 +28,8 @@ async function connectionIn(folder: string, name: string): Promise<ConnectionSou
     },
   );
   if (text === undefined || name.startsWith('.')) return undefined;
-  const source = parseYaml(path, text);
-  const mistakes = new MistakeList(source);
-  if (isJsonObject(source.value) && source.value.name !== undefined && source.value.name !== name) {
-    mistakes.add('/name', `expected ${name}, the name of its folder, or no name at all`);
-  }
-  const value = isJsonObject(source.value) ? { ...source.value, name } : source.value;
-  return { value, pointer: '', folder: dirname(path), mistakes };
+  const credentialAt = (credential: string) => resolve(folder, credential);
+  return connectionFile({ place: path, text, name, namedBy: 'folder', credentialAt });
 }
 
 async function entriesOf(folder: string): Promise<string[]> {

@@ -1,4 +1,3 @@
-import { resolve } from 'node:path';
 import type { Static } from '@sinclair/typebox';
 import type { AnyConnectionType, ConnectionSettings } from '../core/connection.ts';
 import { isJsonObject, type Json, type JsonObject } from '../core/json.ts';
@@ -13,8 +12,8 @@ import { CommonConnectionSchema, connectionSchema } from './settings-schema.ts';
 export interface ConnectionSource {
   readonly value: unknown;
   readonly pointer: string;
-  /** What relative paths of credentials start from. */
-  readonly folder: string;
+  /** Where a credential is that the connection names so. */
+  readonly credentialAt: (text: string) => string;
   /** Of the file. */
   readonly mistakes: MistakeList;
 }
@@ -39,7 +38,7 @@ export function readConnections(
   const names = new FirstPlaces();
   const defaults = new FirstPlaces();
 
-  for (const { value, pointer, folder, mistakes } of sources) {
+  for (const { value, pointer, credentialAt, mistakes } of sources) {
     const type = checkedType(value, pointer, types, mistakes);
     if (!isJsonObject(value)) continue;
 
@@ -64,7 +63,7 @@ export function readConnections(
         mistakes.add(at, 'expected a URL without user name and password: credentials are files, never values');
       }
       if (!key.endsWith('File')) return text;
-      const path = resolve(folder, text);
+      const path = credentialAt(text);
       credentialPaths.push({ pointer: at, path, mistakes });
       return path;
     });

@@ -49,7 +49,10 @@ export class MistakeList {
     // file), a text tells nothing that helps, but may be a credential.
     const shown = message
       .replaceAll(/:\/\/[^\s/?#@]*@/g, '://…@')
-      .replace(/^(expected an object), found ".*"$/s, '$1, found a text');
+      .replace(
+        pointer === '' ? /^(expected .*), found ".*"$/s : /^(expected an object), found ".*"$/s,
+        '$1, found a text',
+      );
     this.#mistakes.push({ place, path: readablePath(pointer), message: shown });
   }
 

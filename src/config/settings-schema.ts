@@ -17,7 +17,8 @@ export const logLevels = ['fatal', 'error', 'warn', 'info', 'debug', 'trace'] as
 
 const ConnectionName = Type.String({ minLength: 1, errorMessage: 'the name of a connection' });
 
-export const KubernetesAuthSchema = Type.Union([Type.Boolean(), section({ connection: ConnectionName })], {
+/** What works by a cluster, on or off. */
+export const ClusterUseSchema = Type.Union([Type.Boolean(), section({ connection: ConnectionName })], {
   errorMessage: 'true, false or { connection: NAME }',
 });
 
@@ -58,7 +59,7 @@ export const SettingsSchema = section({
   server: section({
     address: Type.String({ errorMessage: 'an address such as 127.0.0.1:8080 or [::1]:8080' }),
   }),
-  auth: section({ tokensFile: FilePath, kubernetes: KubernetesAuthSchema }),
+  auth: section({ tokensFile: FilePath, kubernetes: ClusterUseSchema }),
   kubevela: KubeVelaSchema,
   store: StoreSchema,
   retention: section({
@@ -66,6 +67,13 @@ export const SettingsSchema = section({
     perStep: Type.Integer({ minimum: 1, errorMessage: 'a whole number from 1' }),
   }),
   log: section({ level: oneOf(logLevels) }),
+  network: section({
+    allow: Type.Array(Type.String({ errorMessage: 'a range of addresses such as 10.96.0.0/12' }), {
+      maxItems: 1_000,
+      errorMessage: 'a list of at most 1000 ranges of addresses',
+    }),
+  }),
+  teamConnections: ClusterUseSchema,
   connections: Type.Array(Type.Unknown(), { errorMessage: 'a list of connections' }),
   connectionsFolder: Type.String({ minLength: 1, maxLength: 4096, errorMessage: 'the path of a folder' }),
 });

@@ -24,7 +24,7 @@ export interface ProviderTools {
 
 /** What opening one connection gets. */
 export interface ConnectionTools extends ProviderTools {
-  /** The connection's name in the configuration: the first part of its signals' keys. */
+  /** The first part of its signals' keys: its name in the configuration, or that of a team's own behind its namespace. */
   readonly connectionName: string;
 }
 
@@ -74,6 +74,8 @@ export interface ConnectionType<O extends TProperties = TProperties, C = unknown
   readonly allow: readonly string[];
   /** What a list holds where the configuration leaves it out. A list without an entry here then restricts nothing. */
   readonly allowByDefault?: Readonly<Record<string, readonly string[]>>;
+  /** The addon's config templates for it. With some, a team may keep one of its own in its namespace. */
+  readonly templates?: readonly string[];
   open(options: Static<TObject<O>>, tools: ConnectionTools): C;
   /** Makes what lies behind the connection a source of signals: `<type>:<connection's name>/<key>`; see SignalSource. */
   subscribe?(client: C, key: string, raise: () => void): Release;

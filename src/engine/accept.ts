@@ -32,7 +32,9 @@ export function toNewExecution(submission: Submission, catalogue: Catalogue, now
   const params = checkedParams(step, request.with, '/with');
   assertNone([...mistakesInOrigin(request, submission, catalogue), ...mistakesInGates(request, catalogue)]);
   const { onChange, readyWhen } = gateUses({ request }, catalogue);
-  for (const use of [...(step.uses?.(params) ?? []), ...onChange, ...readyWhen]) catalogue.connections.assertKnown(use);
+  for (const use of [...(step.uses?.(params) ?? []), ...onChange, ...readyWhen]) {
+    catalogue.connections.assertKnown(use, submission.namespace);
+  }
   const originStep = originStepOf(request, submission, catalogue);
   return {
     namespace: submission.namespace,

@@ -4,41 +4,49 @@ import { matchesGlob } from '../core/glob.ts';
 import { Problem } from '../core/problem.ts';
 import type { Release, SignalSource } from '../core/signal.ts';
 import type { ConnectionUse } from '../core/step.ts';
+import type { TeamConnection, TeamConnections } from '../core/team-connections.ts';
+import { meantConnection } from './meant-connection.ts';
+import { TeamClients } from './team-clients.ts';
 
 export interface ConnectionsOptions {
   readonly settings: readonly ConnectionSettings[];
   readonly types: readonly AnyConnectionType[];
   readonly tools: ProviderTools;
+  /** Absent: only what is configured is there. */
+  readonly teams?: TeamConnections | undefined;
 }
 
-/** The configured provider accounts: which one a step means, whether it may use it, and its client. */
+/** Provider accounts, configured or a namespace's own: which one a step means, whether it may use it, and its client. */
 export class Connections {
   readonly #settings: readonly ConnectionSettings[];
   readonly #types: ReadonlyMap<string, AnyConnectionType>;
   readonly #tools: ProviderTools;
   readonly #clients = new Map<string, unknown>();
+  readonly #teams: TeamConnections | undefined;
+  readonly #teamClients: TeamClients | undefined;
 
-  constructor({ settings, types, tools }: ConnectionsOptions) {
+  constructor({ settings, types, tools, teams }: ConnectionsOptions) {
     this.#settings = settings;
     this.#types = new Map(types.map((type) => [type.type, type]));
     this.#tools = tools;
+    this.#teams = teams;
+    this.#teamClients = teams && new TeamClients(tools, teams);
   }
 
-  /** Problem `unknown-connection`, with what there is instead, where the use names none that exists. */
-  assertKnown(use: ConnectionUse): void {
-    this.#named(use, (detail) => new Problem('unknown-connection', detail));
+  /**
+   * Problem `unknown-connection`, with what there is instead, where the use names none that exists. Whether a namespace
+   * brings one itself takes asking, so that only `permit` tells.
+   */
+  assertKnown(use: ConnectionUse, namespace: string): void {
+    const templates = this.#teamTemplates(use.family);
+    if (templates.length > 0) return;
+    const meant = meantConnection(use, { configured: this.#ofFamily(use.family), own: [], namespace, templates });
+    if (typeof meant === 'string') throw new Problem('unknown-connection', meant);
   }
 
-  /** Rejected as Denied names the rule, the value, what is allowed and whom to ask. */
+  /** Rejected as ConnectionFailed where there is none, as Denied with rule, value, what is allowed and whom to ask. */
   async permit(use: ConnectionUse, namespace: string): Promise<void> {
-    const connection = this.#named(use, (detail) => new Rejected('ConnectionFailed', detail));
-    const claims = { namespaces: [namespace], ...use.claims };
-    for (const [list, values] of Object.entries(claims)) {
-      const allowed = connection.allow[list];
-      if (allowed === undefined) continue;
-      const refused = values.find((value) => !allowed.some((glob) => matchesGlob(glob, value)));
-      if (refused !== undefined) throw new Rejected('Denied', denial(connection, list, refused, allowed));
-    }
+    await this.#permitted(use, namespace);
   }
 
   /** What a step's context opens connections with: only those that the step has declared, with its later claims added. */
@@ -52,8 +60,7 @@ export class Connections {
 
   /** The client of the connection, made at its first use. Permits first. */
   async open(use: ConnectionUse, namespace: string): Promise<unknown> {
-    await this.permit(use, namespace);
-    return this.#client(this.#named(use, (detail) => new Rejected('ConnectionFailed', detail)));
+    return this.#client(await this.#permitted(use, namespace));
   }
 
   /** One source of signals for each type whose connections can be waited on. */
@@ -68,12 +75,16 @@ export class Connections {
       const client = this.#clients.get(name);
       if (client !== undefined) await this.#types.get(type)?.close?.(client);
     });
-    await Promise.all(closing);
+    await Promise.all([...closing, this.#teamClients?.close()]);
   }
 
   #subscribe(type: AnyConnectionType, key: string, raise: () => void): Release {
     const slash = key.indexOf('/');
-    const connection = this.#settings.find(({ name }) => name === key.slice(0, slash));
+    const name = key.slice(0, slash);
+    if (name.includes(':') && this.#teamClients !== undefined) {
+      return this.#teamClients.subscribe(type, name, key.slice(slash + 1), raise);
+    }
+    const connection = this.#settings.find((configured) => configured.name === name);
     if (connection?.type === type.type && type.subscribe !== undefined) {
       return type.subscribe(this.#client(connection), key.slice(slash + 1), raise);
     }
@@ -82,11 +93,12 @@ export class Connections {
     return () => {};
   }
 
-  #client(connection: ConnectionSettings): unknown {
+  #client(connection: ConnectionSettings | TeamConnection): unknown {
     const { name, options } = connection;
+    const type = this.#types.get(connection.type);
+    if (type === undefined) throw new Error(`no connection type ${connection.type}`);
+    if ('namespace' in connection) return this.#teamClients?.open(connection, type);
     if (!this.#clients.has(name)) {
-      const type = this.#types.get(connection.type);
-      if (type === undefined) throw new Error(`no connection type ${connection.type}`);
       const tools = { ...this.#tools, connectionName: name, log: this.#tools.log.child({ connection: name }) };
       // The configuration has checked the options against the type's own schema.
       this.#clients.set(name, type.open(options as never, tools));
@@ -94,26 +106,34 @@ export class Connections {
     return this.#clients.get(name);
   }
 
-  #named(use: ConnectionUse, refusal: (detail: string) => Error): ConnectionSettings {
-    const candidates = this.#ofFamily(use.family);
-    const names = candidates.map(({ name }) => name).join(', ');
-    if (use.name !== undefined) {
-      const named = candidates.find(({ name }) => name === use.name);
-      if (named !== undefined) return named;
-      throw refusal(
-        candidates.length === 0
-          ? `no ${use.family} connection is configured, so there is none named ${use.name}`
-          : `there is no ${use.family} connection named ${use.name}; there are: ${names}`,
-      );
+  async #permitted(use: ConnectionUse, namespace: string): Promise<ConnectionSettings | TeamConnection> {
+    const connection = await this.#meant(use, namespace);
+    const claims = { namespaces: [namespace], ...use.claims };
+    for (const [list, values] of Object.entries(claims)) {
+      const allowed = connection.allow[list];
+      if (allowed === undefined) continue;
+      const refused = values.find((value) => !allowed.some((glob) => matchesGlob(glob, value)));
+      if (refused !== undefined) throw new Rejected('Denied', denial(connection, list, refused, allowed));
     }
-    const [only] = candidates;
-    const chosen = candidates.length === 1 ? only : candidates.find(({ isDefault }) => isDefault);
-    if (chosen !== undefined) return chosen;
-    throw refusal(
-      candidates.length === 0
-        ? `no ${use.family} connection is configured; add one under connections in the configuration`
-        : `several ${use.family} connections are configured and none is the default; name one of: ${names}`,
-    );
+    return connection;
+  }
+
+  async #meant(use: ConnectionUse, namespace: string): Promise<ConnectionSettings | TeamConnection> {
+    const templates = this.#teamTemplates(use.family);
+    const all = templates.length === 0 ? [] : ((await this.#teams?.of(namespace)) ?? []);
+    const own = all.filter(({ type }) => this.#types.get(type)?.family === use.family);
+    const meant = meantConnection(use, { configured: this.#ofFamily(use.family), own, namespace, templates });
+    if (typeof meant === 'string') throw new Rejected('ConnectionFailed', meant);
+    if ('mistake' in meant) {
+      throw new Rejected('ConnectionFailed', `connection ${meant.name} cannot be used: ${meant.mistake}`);
+    }
+    return meant;
+  }
+
+  /** By which a namespace brings a connection of the family itself; none where it cannot. */
+  #teamTemplates(family: Family): readonly string[] {
+    if (this.#teams === undefined) return [];
+    return [...this.#types.values()].flatMap((type) => (type.family === family ? (type.templates ?? []) : []));
   }
 
   #ofFamily(family: Family): readonly ConnectionSettings[] {

@@ -12,11 +12,13 @@ import type { ReadyGate } from '../core/ready-gate.ts';
 import type { SignalSource } from '../core/signal.ts';
 import type { Plan, Step } from '../core/step.ts';
 import { type ExecutionStore, ExecutionTooLarge } from '../core/store.ts';
+import type { TeamConnections } from '../core/team-connections.ts';
 import { assertSameRequest, checkedParams, isSameRequest, knownStep, toNewExecution, tooMany } from './accept.ts';
 import { type AdvanceParts, takeTurn } from './advance.ts';
 import { Connections } from './connections.ts';
 import { EndedExecutions } from './ended-executions.ts';
 import { createEngineMetrics } from './metrics.ts';
+import { refusedPlan } from './refused-plan.ts';
 import { startRetention } from './retention.ts';
 import { retryId } from './retry-id.ts';
 import { Shares } from './shares.ts';
@@ -64,6 +66,8 @@ export interface EngineOptions {
   readonly sources: readonly SignalSource[];
   readonly connectionTypes: readonly AnyConnectionType[];
   readonly connections: readonly ConnectionSettings[];
+  /** Where namespaces bring connections of their own; absent: nowhere. */
+  readonly teamConnections?: TeamConnections | undefined;
   readonly tools: ProviderTools;
   readonly log: Logger;
   readonly registry: Registry;
@@ -80,7 +84,12 @@ export function createEngine(options: EngineOptions): Engine {
   const { store, log, tools } = options;
   const { clock } = tools;
   const steps = new Map(options.steps.map((step) => [step.name, step]));
-  const connections = new Connections({ settings: options.connections, types: options.connectionTypes, tools });
+  const connections = new Connections({
+    settings: options.connections,
+    types: options.connectionTypes,
+    tools,
+    teams: options.teamConnections,
+  });
   const { readyGate, changeGate, origins, holding } = options;
   const catalogue = { steps, connections, readyGate, changeGate, areOriginsProven: origins !== undefined };
   const closing = new AbortController();
@@ -222,15 +231,13 @@ export function createEngine(options: EngineOptions): Engine {
       if (step.plan === undefined) throw new Problem('plan-not-supported', `step ${name} has no dry run`);
       const params = checkedParams(step, given, '/with');
       const uses = step.uses?.(params) ?? [];
-      for (const use of uses) connections.assertKnown(use);
-      return await step.plan(
-        {
-          log,
-          now: () => clock.now(),
-          connection: connections.opener({ user: name, uses, namespace }),
-        },
-        params,
-      );
+      for (const use of uses) connections.assertKnown(use, namespace);
+      const connection = connections.opener({ user: name, uses, namespace });
+      try {
+        return await step.plan({ log, now: () => clock.now(), connection }, params);
+      } catch (error) {
+        throw refusedPlan(error);
+      }
     },
     async recover() {
       await shares.open();

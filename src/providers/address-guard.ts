@@ -1,50 +1,115 @@
 import { type LookupAddress, lookup as lookupName } from 'node:dns';
 import { BlockList, isIP, type LookupFunction } from 'node:net';
 
+/** Which addresses a client may connect to. */
+export interface AddressGuard {
+  /** Throws for a forbidden literal address, in the form that URL.hostname has; names are left to `lookup`. */
+  assertAllowed(hostname: string): void;
+  /** dns.lookup for sockets: checking what was resolved, and connecting to just that, leaves no gap for a second answer. */
+  readonly lookup: LookupFunction;
+}
+
 /**
  * Link-local and cloud metadata addresses: whoever answers there trusts the machine that asks, so a configured or
- * redirected name must never lead to them. IPv4-mapped IPv6 addresses are checked as IPv4 by BlockList.
+ * redirected name must never lead to them.
  */
-const neverAllowed = new BlockList();
-neverAllowed.addSubnet('169.254.0.0', 16, 'ipv4');
-neverAllowed.addSubnet('fe80::', 10, 'ipv6');
-neverAllowed.addAddress('fd00:ec2::254', 'ipv6');
-neverAllowed.addAddress('100.100.100.200', 'ipv4');
+const neverAllowed = addressesIn([
+  '169.254.0.0/16',
+  'fe80::/10',
+  // AWS, Alibaba, Azure, Oracle, Google.
+  'fd00:ec2::254/128',
+  '100.100.100.200/32',
+  '168.63.129.16/32',
+  '192.0.0.192/32',
+  'fd20:ce::254/128',
+]);
+
+/** What is no place in the internet (https://www.iana.org/assignments/iana-ipv4-special-registry, and the one for IPv6). */
+const privateAddresses = addressesIn([
+  '0.0.0.0/8',
+  '10.0.0.0/8',
+  '100.64.0.0/10',
+  '127.0.0.0/8',
+  '172.16.0.0/12',
+  '192.0.0.0/24',
+  '192.168.0.0/16',
+  '198.18.0.0/15',
+  // Multicast, and the rest up to broadcast.
+  '224.0.0.0/3',
+  // Unspecified, loopback, and IPv4 in an old disguise; the others in disguise are 6to4 and NAT64 of one's own.
+  '::/96',
+  '2002::/16',
+  '64:ff9b:1::/48',
+  'fc00::/7',
+  'fec0::/10',
+  'ff00::/8',
+]);
+
+/** For addresses that the operator names. */
+export const operatorAddresses = guard((address) =>
+  neverAllowed(address) ? 'is a link-local or metadata address, which is never allowed' : undefined,
+);
+
+/** For addresses that users name: of the private ones only those in the ranges given, such as 10.96.0.0/12. */
+export function userAddresses(allowed: readonly string[]): AddressGuard {
+  const isAllowed = addressesIn(allowed);
+  return guard((address) => {
+    if (neverAllowed(address)) return 'is a link-local or metadata address, which is never allowed';
+    if (!privateAddresses(address) || isAllowed(address)) return undefined;
+    return 'is a private address, which takes a range of network.allow that holds it (ask who runs aftersync)';
+  });
+}
 
 class ForbiddenAddress extends Error {
   readonly code = 'FORBIDDEN_ADDRESS';
 
-  constructor(address: string) {
-    super(`${address} is a link-local or metadata address, which is never allowed`);
+  constructor(address: string, why: string) {
+    super(`${address} ${why}`);
     this.name = 'ForbiddenAddress';
   }
 }
 
-/** Throws for a forbidden literal address, in the form that URL.hostname has; names are left to guardedLookup. */
-export function assertAllowedAddress(hostname: string): void {
-  const address = hostname.replace(/^\[(.*)\]$/, '$1');
-  const family = isIP(address);
-  if (family !== 0 && neverAllowed.check(address, family === 6 ? 'ipv6' : 'ipv4')) throw new ForbiddenAddress(address);
+function guard(whyNot: (address: string) => string | undefined): AddressGuard {
+  const assertAllowed = (hostname: string) => {
+    const address = hostname.replace(/^\[(.*)\]$/, '$1');
+    const why = isIP(address) === 0 ? undefined : whyNot(address);
+    if (why !== undefined) throw new ForbiddenAddress(address, why);
+  };
+  return {
+    assertAllowed,
+    lookup(hostname, options, callback) {
+      lookupName(hostname, { ...options, all: true }, (error, addresses) => {
+        const failure = error ?? refusalOf(addresses, assertAllowed);
+        if (failure !== undefined) return callback(failure, '', 0);
+        const [first] = addresses;
+        if (options.all === true) return callback(null, addresses);
+        return callback(null, first?.address ?? '', first?.family ?? 0);
+      });
+    },
+  };
 }
 
-/** dns.lookup for sockets: checking what was resolved, and connecting to just that, leaves no gap for a second answer. */
-export const guardedLookup: LookupFunction = (hostname, options, callback) => {
-  lookupName(hostname, { ...options, all: true }, (error, addresses) => {
-    if (error !== null) return callback(error, '', 0);
-    const refusal = refusalOf(addresses);
-    if (refusal !== undefined) return callback(refusal, '', 0);
-    const [first] = addresses;
-    if (options.all === true) return callback(null, addresses);
-    return callback(null, first?.address ?? '', first?.family ?? 0);
-  });
-};
-
-function refusalOf(addresses: readonly LookupAddress[]): ForbiddenAddress | undefined {
+function refusalOf(
+  addresses: readonly LookupAddress[],
+  assertAllowed: AddressGuard['assertAllowed'],
+): ForbiddenAddress | undefined {
   try {
-    for (const { address } of addresses) assertAllowedAddress(address);
+    for (const { address } of addresses) assertAllowed(address);
     return undefined;
   } catch (error) {
     if (error instanceof ForbiddenAddress) return error;
     throw error;
   }
+}
+
+/** IPv4 addresses count in IPv6 as well: mapped ones, which BlockList knows, and those of NAT64 (RFC 6052). */
+function addressesIn(ranges: readonly string[]): (address: string) => boolean {
+  const list = new BlockList();
+  for (const range of ranges) {
+    const [network = '', prefix] = range.split('/');
+    const isIPv4 = isIP(network) === 4;
+    list.addSubnet(network, Number(prefix), isIPv4 ? 'ipv4' : 'ipv6');
+    if (isIPv4) list.addSubnet(`64:ff9b::${network}`, 96 + Number(prefix), 'ipv6');
+  }
+  return (address) => list.check(address, isIP(address) === 6 ? 'ipv6' : 'ipv4');
 }

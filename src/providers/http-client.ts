@@ -1,7 +1,7 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import type { Agent, Dispatcher } from 'undici';
 import { type HttpAnswer, HttpError, type HttpFetch, type HttpRequest } from '../core/connection.ts';
-import { assertAllowedAddress, guardedLookup } from './address-guard.ts';
+import { type AddressGuard, operatorAddresses } from './address-guard.ts';
 
 const defaultMaxBytes = 1024 * 1024;
 
@@ -12,11 +12,16 @@ export const httpErrorCodes = {
   aborted: 'ABORTED',
   /** Cannot be written, such as a header with a line break. */
   invalidRequest: 'INVALID_REQUEST',
-  /** Link-local or metadata. */
+  /** Link-local or metadata; or private, where a user named it. */
   forbiddenAddress: 'FORBIDDEN_ADDRESS',
   /** This process may not speak for its executions any more. */
   notAllowedNow: 'NOT_ALLOWED_NOW',
 } as const;
+
+/** What would be refused each time, so that nothing is gained by trying it again. */
+export function canNeverBeSent(error: HttpError): boolean {
+  return [httpErrorCodes.invalidRequest, httpErrorCodes.forbiddenAddress].some((code) => code === error.code);
+}
 
 export interface HttpClientOptions {
   /** Sent with every request that has no user-agent of its own. */
@@ -29,6 +34,8 @@ export interface HttpClientOptions {
    * Default: always true.
    */
   readonly maySend?: () => boolean;
+  /** Default: those that an operator may name. */
+  readonly addresses?: AddressGuard;
 }
 
 export interface HttpClient {
@@ -58,7 +65,11 @@ export function createHttpFetch(options: HttpClientOptions): HttpClient {
   };
 }
 
-async function openAgent({ connectionsPerOrigin = 64, connectTimeoutMs = 10_000 }: HttpClientOptions): Promise<Agent> {
+async function openAgent({
+  connectionsPerOrigin = 64,
+  connectTimeoutMs = 10_000,
+  addresses = operatorAddresses,
+}: HttpClientOptions): Promise<Agent> {
   const { Agent } = await import('undici');
   return new Agent({
     allowH2: false,
@@ -66,7 +77,7 @@ async function openAgent({ connectionsPerOrigin = 64, connectTimeoutMs = 10_000 
     // One time limit for the whole exchange replaces undici's own for headers and body.
     headersTimeout: 0,
     bodyTimeout: 0,
-    connect: { timeout: connectTimeoutMs, lookup: guardedLookup },
+    connect: { timeout: connectTimeoutMs, lookup: addresses.lookup },
   });
 }
 
@@ -93,14 +104,14 @@ class Exchange implements Dispatcher.DispatchHandler {
     this.#reject = reject;
   }
 
-  start(agent: Agent, { userAgent, maySend = () => true }: HttpClientOptions): void {
+  start(agent: Agent, { userAgent, maySend = () => true, addresses = operatorAddresses }: HttpClientOptions): void {
     this.#maySend = AsyncLocalStorage.bind(maySend);
     const { method, headers = {}, body, timeoutMs, signal } = this.#request;
     try {
       const url = URL.parse(String(this.#request.url));
       // Not `new URL`: its error holds the text, and with it what secret stands there.
       if (url === null) throw new Error('not a URL');
-      assertAllowedAddress(url.hostname);
+      addresses.assertAllowed(url.hostname);
       const named = Object.keys(headers).some((name) => name.toLowerCase() === 'user-agent');
       this.#timer = setTimeout(() => this.#fail(httpErrorCodes.timeout, `no answer within ${timeoutMs} ms`), timeoutMs);
       signal?.addEventListener('abort', this.#onAbort);

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { describe, test } from 'node:test';
-import type { TSchema } from '@sinclair/typebox';
 import { parse } from 'yaml';
+import { readTeamConnections } from '../../src/config.ts';
 import { mistakesOf, withDefaults } from '../../src/core/schema.ts';
 import { connectionTypes } from '../../src/providers/index.ts';
 import { cueExport } from '../support/cue/cue.ts';
@@ -19,6 +19,8 @@ interface Template {
   };
   /** A connection that has the Secret's keys as files. `file`: the path of a key. */
   readonly connection: (file: (key: string) => string) => { readonly type: string; readonly options: object };
+  /** What people add of it for the Secret to be a whole connection. */
+  readonly added: object;
   /** What the form shows in the open, or by a field of its own for files. */
   readonly shown?: Readonly<Record<string, string>>;
 }
@@ -31,6 +33,7 @@ const templates: Readonly<Record<string, readonly Template[]>> = {
     {
       properties: { apiToken: 's3cret' },
       content: { stringData: { 'api-token': 's3cret' } },
+      added: { zone: '0'.repeat(32) },
       connection: (file) => ({
         type: 'cloudflare',
         options: { zone: '0'.repeat(32), apiTokenFile: file('api-token') },
@@ -41,6 +44,7 @@ const templates: Readonly<Record<string, readonly Template[]>> = {
     {
       properties: { accessKeyId: 'AKIA', secretAccessKey: 's3cret' },
       content: { stringData: { 'access-key-id': 'AKIA', 'secret-access-key': 's3cret' } },
+      added: distribution,
       connection: (file) => ({
         type: 'cloudfront',
         options: {
@@ -56,6 +60,7 @@ const templates: Readonly<Record<string, readonly Template[]>> = {
       content: {
         stringData: { 'access-key-id': 'ASIA', 'secret-access-key': 's3cret', 'session-token': 's3ssion' },
       },
+      added: distribution,
       connection: (file) => ({
         type: 'cloudfront',
         options: {
@@ -72,6 +77,7 @@ const templates: Readonly<Record<string, readonly Template[]>> = {
     {
       properties: { apiToken: 's3cret' },
       content: { stringData: { 'api-token': 's3cret' } },
+      added: { service: 'SU1Z0isxPaozGVKXdv0eY' },
       connection: (file) => ({
         type: 'fastly',
         options: { service: 'SU1Z0isxPaozGVKXdv0eY', apiTokenFile: file('api-token') },
@@ -82,6 +88,7 @@ const templates: Readonly<Record<string, readonly Template[]>> = {
     {
       properties: { token: 's3cret' },
       content: { stringData: { token: 's3cret' } },
+      added: {},
       connection: (file) => ({ type: 'github', options: { auth: { tokenFile: file('token') } } }),
     },
   ],
@@ -89,6 +96,7 @@ const templates: Readonly<Record<string, readonly Template[]>> = {
     {
       properties: { privateKey: pem },
       content: { stringData: { 'private-key': pem } },
+      added: { auth: { app: { appId: 7 } } },
       connection: (file) => ({
         type: 'github',
         options: { auth: { app: { appId: 7, privateKeyFile: file('private-key') } } },
@@ -98,6 +106,7 @@ const templates: Readonly<Record<string, readonly Template[]>> = {
     {
       properties: { privateKey: Buffer.from(pem).toString('base64') },
       content: { data: { 'private-key': Buffer.from(pem).toString('base64') } },
+      added: { auth: { app: { appId: 7 } } },
       connection: (file) => ({
         type: 'github',
         options: { auth: { app: { appId: 7, privateKeyFile: file('private-key') } } },
@@ -105,27 +114,25 @@ const templates: Readonly<Record<string, readonly Template[]>> = {
       shown: { privateKey: 'CertBase64' },
     },
   ],
+  'aftersync-nginx': [
+    {
+      properties: { endpoints: ['http://10.0.0.5:6081', 'http://10.0.0.6:6081'] },
+      content: { stringData: { endpoints: 'http://10.0.0.5:6081\nhttp://10.0.0.6:6081' } },
+      added: {},
+      connection: (file) => ({ type: 'nginx', options: { endpoints: { listFile: file('endpoints') } } }),
+      shown: { endpoints: 'Strings' },
+    },
+  ],
   'aftersync-varnish': [
     {
       properties: { endpoints: ['http://10.0.0.5:6081', 'http://10.0.0.6:6081'] },
       content: { stringData: { endpoints: 'http://10.0.0.5:6081\nhttp://10.0.0.6:6081' } },
+      added: {},
       connection: (file) => ({ type: 'varnish', options: { endpoints: { listFile: file('endpoints') } } }),
       shown: { endpoints: 'Strings' },
     },
   ],
 };
-
-/** A kubeconfig is a file of its own, and inside a cluster none is needed; nginx takes what Varnish takes. */
-const withoutTemplate = ['kubernetes', 'nginx'];
-
-/** Options that are files, however deep. */
-function hasFileOption(schema: TSchema): boolean {
-  const variants: readonly TSchema[] = schema.anyOf ?? [];
-  const properties = Object.entries<TSchema>(schema.properties ?? {});
-  return (
-    variants.some(hasFileOption) || properties.some(([name, option]) => name.endsWith('File') || hasFileOption(option))
-  );
-}
 
 /** The keys that a connection has as files, wherever they stand in it. */
 function keysOf(connection: Template['connection']): string[] {
@@ -137,19 +144,27 @@ function keysOf(connection: Template['connection']): string[] {
   return keys.sort();
 }
 
-test('each type of connection that has files has a template, and each template is for one', () => {
-  const withFiles = connectionTypes.filter(({ options }) => hasFileOption(options)).map(({ type }) => type);
-  const used = Object.values(templates).flatMap((variants) =>
-    variants.map(({ connection }) => connection(String).type),
+test('each template is named by the type of connection that it makes, and is there', () => {
+  const named = connectionTypes.flatMap(({ type, templates: names = [] }) => names.map((name) => [name, type]));
+  const used = Object.entries(templates).flatMap(([name, variants]) =>
+    variants.map(({ connection }) => [name, connection(String).type]),
   );
-  assert.deepEqual([...new Set(used)].sort(), withFiles.filter((type) => !withoutTemplate.includes(type)).sort());
+  assert.deepEqual(Object.fromEntries(named), Object.fromEntries(used));
   assert.deepEqual(configTemplates.map(({ name }) => name).sort(), Object.keys(templates).sort());
+});
+
+test('only a cluster has none: a team reaches no cluster by our own rights', () => {
+  const without = connectionTypes.filter(({ templates: names }) => names === undefined);
+  assert.deepEqual(
+    without.map(({ type }) => type),
+    ['kubernetes'],
+  );
 });
 
 for (const version of cueVersions) {
   describe(`CUE ${version}`, () => {
     for (const { name, source } of configTemplates) {
-      for (const [index, { properties, content, connection }] of (templates[name] ?? []).entries()) {
+      for (const [index, { properties, content, connection, added }] of (templates[name] ?? []).entries()) {
         test(`${name} makes a Secret with the files of a connection (${index + 1})`, async () => {
           const { metadata, secret } = await renderConfig({ version, source, properties });
           const { alias, description, ...others } = metadata;
@@ -163,6 +178,27 @@ for (const version of cueVersions) {
             ...content,
           });
           assert.deepEqual(Object.keys({ ...content.stringData, ...content.data }).sort(), keysOf(connection));
+        });
+
+        test(`${name} makes a whole connection where it is told what is no credential (${index + 1})`, async () => {
+          const given = { ...properties, connection: { ...added, owner: 'shop@example.com' } };
+          const { secret } = await renderConfig({ version, source, properties: given });
+          const { stringData, data = {} } = secret as Template['content'];
+          const decoded = Object.entries(data).map(
+            ([key, value]) => [key, Buffer.from(value, 'base64').toString()] as const,
+          );
+          const values = new Map([...Object.entries(stringData ?? {}), ...decoded]);
+          const [found] = readTeamConnections([{ name: 'given', template: name, values }], {
+            namespace: 'shop',
+            types: connectionTypes,
+          });
+          const { type, options } = connection(String);
+          const schema = connectionTypes.find((candidate) => candidate.type === type)?.options ?? assert.fail();
+          assert.equal(found?.mistake, undefined);
+          assert.deepEqual(
+            [found?.type, found?.owner, found?.options],
+            [type, 'shop@example.com', withDefaults(schema, options)],
+          );
         });
       }
 
@@ -182,7 +218,7 @@ for (const version of cueVersions) {
           fields.map(({ jsonKey, uiType, validate }) => ({ jsonKey, uiType, required: validate.required })),
           Object.keys(properties).map((jsonKey) => ({
             jsonKey,
-            uiType: templates[name]?.[0]?.shown?.[jsonKey] ?? 'Password',
+            uiType: { connection: 'Group', ...templates[name]?.[0]?.shown }[jsonKey] ?? 'Password',
             required: required.includes(jsonKey),
           })),
         );

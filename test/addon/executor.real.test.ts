@@ -253,6 +253,7 @@ for (const version of cueVersions) {
         server: { address: '0.0.0.0:8080' },
         auth: { kubernetes: true },
         kubevela: { connection: 'cluster' },
+        teamConnections: true,
         store: { type: 'kubernetes', connection: 'cluster', leaseNamespace: 'aftersync-replicas' },
         connections: [
           {
@@ -273,6 +274,8 @@ auth: { tokensFile: /etc/aftersync/secrets/tokens/tokens }
 store: { leaseDuration: 30s, writesPerSecond: 100 }
 kubevela:
   definitions: [{ type: smoke-test, step: trigger-github-action }]
+network: { allow: [10.96.0.0/12] }
+teamConnections: false
 connections:
   - { name: edge, type: varnish, endpoints: ["http://varnish.shop:6081"], allow: { namespaces: [shop] } }
   - { name: cluster, default: false, allow: { readNamespaces: ["shared-*"] } }
@@ -282,6 +285,8 @@ connections:
         log: { level: 'debug' },
         auth: { kubernetes: true, tokensFile: '/etc/aftersync/secrets/tokens/tokens' },
         kubevela: { connection: 'cluster', definitions: [{ type: 'smoke-test', step: 'trigger-github-action' }] },
+        network: { allow: ['10.96.0.0/12'] },
+        teamConnections: false,
         store: {
           type: 'kubernetes',
           connection: 'cluster',

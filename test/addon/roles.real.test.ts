@@ -17,6 +17,10 @@ import { enableAddon, executorToken, prepareForAddon, type Role } from './enable
 import { grantsOf, permissionOf, wordsOf } from './permission.ts';
 import { image, objectOf } from './rendered-addon.ts';
 
+interface RoleBinding extends KubernetesObject {
+  readonly roleRef: { readonly name: string };
+}
+
 interface StepExecution {
   readonly status?: { readonly state: string };
 }
@@ -47,15 +51,36 @@ const asTheAddonDoes: Configure = async (port, { kubernetes, gitHubUrl, cacheUrl
         allow: { namespaces: ['*'] },
         pollInterval: '100ms',
       },
-      { name: 'edge', type: 'varnish', endpoints: [cacheUrl], allow: { namespaces: ['*'] } },
+      { name: 'edge', type: 'varnish', default: true, endpoints: [cacheUrl], allow: { namespaces: ['*'] } },
     ],
+    network: { allow: ['127.0.0.1/32'] },
   };
   const args = { image, config: stringify(config), readClusters: ['edge'], impersonate: true };
   objects = await enableAddon(cluster, args);
+  for (const object of ofTeam(cacheUrl)) await cluster.apply(object);
   await writeFile(kubeconfigFile, gateway.kubeconfig(await executorToken(kubernetes)));
   const { data } = objectOf<{ readonly data: Readonly<Record<string, string>> }>(objects, 'ConfigMap');
   return stringify({ ...parse(data['aftersync.yaml'] ?? ''), server: { address: `127.0.0.1:${port}` } });
 };
+
+/** A connection of the namespace default, and what lets the executor see it. */
+function ofTeam(cacheUrl: string): readonly KubernetesObject[] {
+  const namespace = 'default';
+  const binding = {
+    apiVersion: 'rbac.authorization.k8s.io/v1',
+    kind: 'RoleBinding',
+    metadata: { name: 'aftersync-connection', namespace },
+    roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind: 'ClusterRole', name: 'aftersync-connection' },
+    subjects: [{ kind: 'ServiceAccount', name: 'aftersync', namespace: 'vela-system' }],
+  };
+  const secret = {
+    apiVersion: 'v1',
+    kind: 'Secret',
+    metadata: { name: 'own', namespace, labels: { 'config.oam.dev/type': 'aftersync-varnish' } },
+    stringData: { 'connection.yaml': stringify({ type: 'varnish', endpoints: [cacheUrl] }) },
+  };
+  return [binding, secret];
+}
 
 before(async () => {
   folder = await mkdtemp(join(tmpdir(), 'aftersync-roles-'));
@@ -147,6 +172,18 @@ describe('with the roles of the addon, and as its account,', () => {
     assert.deepEqual(phasesOf(await guarded.ended()), allRead);
   });
 
+  test('a step uses a connection of its namespace', async () => {
+    const steps = [{ name: 'purge', type: 'purge-cdn', properties: { connection: 'own', tags: ['shop'] } }];
+    const apiVersion = 'core.oam.dev/v1alpha1';
+    const run = await stage.apply<WorkflowRun>({
+      apiVersion,
+      kind: 'WorkflowRun',
+      metadata: { name: 'purge', namespace: 'default' },
+      spec: { workflowSpec: { steps } },
+    });
+    assert.deepEqual(phasesOf(await run.ended()), { purge: 'succeeded' });
+  });
+
   test('a caller with a token is known, and asks for what is there and what is not', async () => {
     const authorization = `Bearer ${stage.kubernetes.adminToken}`;
     const ask = (path: string) => fetch(stage.executor.url + path, { headers: { authorization } });
@@ -180,6 +217,11 @@ describe('with the roles of the addon, and as its account,', () => {
 describe('in all of that', () => {
   const made = () => gateway.calls.map(permissionOf).filter((permission) => permission !== undefined);
   const granted = (kind: string, name = 'aftersync') => grantsOf(objectOf<Role>(objects, kind, name));
+  const ofAddon = () => [
+    ...granted('ClusterRole'),
+    ...granted('Role'),
+    ...granted('ClusterRole', 'aftersync-connection'),
+  ];
 
   test('nothing was refused', () => {
     const refused = gateway.calls.filter(({ status }) => status === 401 || status === 403);
@@ -192,7 +234,7 @@ describe('in all of that', () => {
       kind: 'ClusterRole',
       name: 'aftersync-reader',
     });
-    const grants = new Set([...granted('ClusterRole'), ...granted('Role'), ...grantsOf(reader ?? assert.fail())]);
+    const grants = new Set([...ofAddon(), ...grantsOf(reader ?? assert.fail())]);
     const others = gateway.calls.filter((call) => permissionOf(call) === undefined).map(({ url }) => url);
     assert.deepEqual(
       others.filter((url) => !/^\/apis?(\/[^/?]+){0,2}(\?|$)/.test(url)),
@@ -206,14 +248,22 @@ describe('in all of that', () => {
 
   test('every rule was used: none grants what nothing needs', () => {
     const used = new Set(made().map(wordsOf));
-    const unused = [...granted('ClusterRole'), ...granted('Role')].filter((grant) => !used.has(grant));
+    const unused = ofAddon().filter((grant) => !used.has(grant));
     assert.deepEqual(unused, []);
   });
 
+  const placesOf = (which: string) => {
+    const places = made().filter(({ resource }) => resource === which);
+    return [...new Set(places.map(({ namespace }) => namespace))];
+  };
+
   test('Leases were touched in their own namespace only', () => {
-    const places = made()
-      .filter(({ resource }) => resource === 'leases')
-      .map(({ namespace }) => namespace);
-    assert.deepEqual([...new Set(places)], ['aftersync-replicas']);
+    assert.deepEqual(placesOf('leases'), ['aftersync-replicas']);
+  });
+
+  test('Secrets were listed only where steps ran, in a namespace that lets the executor; nothing is bound by the addon', () => {
+    assert.deepEqual(placesOf('secrets'), ['default']);
+    const bindings = objects.filter(({ kind }) => kind.endsWith('Binding'));
+    assert.ok(bindings.every((binding) => (binding as RoleBinding).roleRef.name !== 'aftersync-connection'));
   });
 });

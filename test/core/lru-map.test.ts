@@ -12,3 +12,13 @@ it('forgets what was used longest ago once it is full', () => {
   assert.equal(map.get('a'), 1);
   assert.equal(map.get('c'), 3);
 });
+
+it('tells what it forgets, but not what was replaced', () => {
+  const forgotten: [string, number][] = [];
+  const map = new LruMap<string, number>(1, (key, value) => forgotten.push([key, value]));
+  map.set('a', 1);
+  map.set('a', 2);
+  map.set('b', 3);
+  assert.deepEqual(forgotten, [['a', 2]]);
+  assert.deepEqual([...map.values()], [3]);
+});

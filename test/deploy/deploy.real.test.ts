@@ -66,9 +66,12 @@ function commonPart(built: readonly KubernetesObject[]) {
 describe('the kustomize base', () => {
   test('holds what it takes', () => {
     assert.deepEqual(
-      objects.map(({ kind, metadata: { name } }) => `${kind} ${name.replace(/-[a-z0-9]{10}$/, '-HASH')}`).sort(),
+      objects
+        .map(({ kind, metadata: { name } }) => `${kind} ${name.replace(/-config-[a-z0-9]{10}$/, '-config-HASH')}`)
+        .sort(),
       [
         'ClusterRole aftersync',
+        'ClusterRole aftersync-connection',
         'ClusterRole aftersync-reader',
         'ClusterRoleBinding aftersync',
         'ClusterRoleBinding aftersync-reader',
@@ -102,12 +105,15 @@ describe('the kustomize base', () => {
   test('grants what the addon grants, but what is for KubeVela', () => {
     const ofKubeVela = (rule: Role['rules'][number]) =>
       rule.apiGroups.includes('core.oam.dev') || rule.resources.includes('events');
-    const rules = (built: readonly KubernetesObject[], kind: string) => objectOf<Role>(built, kind, 'aftersync').rules;
+    const rules = (built: readonly KubernetesObject[], kind: string, name = 'aftersync') =>
+      objectOf<Role>(built, kind, name).rules;
     assert.deepEqual(
       rules(objects, 'ClusterRole'),
       rules(ofAddon, 'ClusterRole').filter((rule) => !ofKubeVela(rule)),
     );
     assert.deepEqual(rules(objects, 'Role'), rules(ofAddon, 'Role'));
+    const ofTeams = 'aftersync-connection';
+    assert.deepEqual(rules(objects, 'ClusterRole', ofTeams), rules(ofAddon, 'ClusterRole', ofTeams));
     const aggregated = (built: readonly KubernetesObject[]) =>
       objectOf<{ aggregationRule: object }>(built, 'ClusterRole', 'aftersync-reader').aggregationRule;
     assert.deepEqual(aggregated(objects), aggregated(ofAddon));
@@ -125,6 +131,7 @@ describe('the kustomize base', () => {
     assert.equal(loaded.store.type, 'kubernetes');
     assert.ok(loaded.auth.kubernetes, 'accounts of the cluster may call');
     assert.equal(loaded.kubevela, undefined);
+    assert.ok(loaded.teamConnections, 'teams may have connections of their own');
   });
 
   test('so is what it shows in comments, with the credential that it mounts', async () => {

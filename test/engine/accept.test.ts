@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Type } from '@sinclair/typebox';
 import type { ConnectionSettings } from '../../src/core/connection.ts';
+import { NotSent, Rejected } from '../../src/core/effect.ts';
 import type { JsonObject } from '../../src/core/json.ts';
 import { Problem, type ProblemCode } from '../../src/core/problem.ts';
 import type { Outcome } from '../../src/core/step.ts';
@@ -194,6 +195,21 @@ for (const [name, allow, expected] of [
     assert.deepEqual([status.state, status.reason], ['failed', 'Denied']);
     assert.match(status.message, expected);
     assert.equal(status.startedAt, undefined);
+  });
+}
+
+for (const [name, refusal, code] of [
+  ['whose connection is none', new Rejected('ConnectionFailed', 'no'), 'unknown-connection'],
+  ['whose connection does not allow it', new Rejected('Denied', 'no'), 'forbidden'],
+  ['that the provider cannot do', new Rejected('Rejected', 'no'), 'invalid-parameters'],
+  ['about which a cluster had to be asked in vain', new NotSent('no'), 'unavailable'],
+] as const) {
+  test(`a plan of a step ${name} is a problem, and no fault of the server`, async (t) => {
+    const plan = () => Promise.reject(refusal);
+    const bench = await openWorkbench({ steps: [toyStep(done, { plan })] });
+    t.after(bench.close);
+    const problem = await problemOf(bench.engine.plan({ step: 'toy', namespace: 'default', with: {} }));
+    assert.deepEqual([problem.code, problem.message], [code, 'no']);
   });
 }
 

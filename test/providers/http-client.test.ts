@@ -6,6 +6,7 @@ import { createServer as createHttpsServer } from 'node:https';
 import { type AddressInfo, createServer as createTcpServer, type Server, type Socket } from 'node:net';
 import { after, describe, it } from 'node:test';
 import { HttpError, type HttpRequest } from '../../src/core/connection.ts';
+import { userAddresses } from '../../src/providers/address-guard.ts';
 import { createHttpFetch } from '../../src/providers/http-client.ts';
 import { selfSigned } from './self-signed.ts';
 
@@ -196,6 +197,22 @@ describe('a failure where certainly nothing was sent', () => {
     it(`is a metadata address: ${url}`, async () => {
       const failure = await failureOf({ url });
       assert.deepEqual([failure.sent, failure.code], [false, 'FORBIDDEN_ADDRESS']);
+    });
+  }
+
+  for (const host of ['127.0.0.1', 'localhost']) {
+    it(`is a private address that a user named: ${host}`, async () => {
+      const { port } = new URL(await http((_request, response) => void response.end()));
+      const url = `http://${host}:${port}/`;
+      const guarded = createHttpFetch({ userAgent: 'test', addresses: userAddresses([]) });
+      await assert.rejects(guarded.fetch({ method: 'GET', url, timeoutMs: 5_000 }), (error) => {
+        assert.ok(error instanceof HttpError);
+        assert.match(error.message, /is a private address, which takes a range of network.allow/);
+        return error.code === 'FORBIDDEN_ADDRESS' && !error.sent;
+      });
+      const allowed = createHttpFetch({ userAgent: 'test', addresses: userAddresses(['127.0.0.0/8', '::1/128']) });
+      assert.equal((await allowed.fetch({ method: 'GET', url, timeoutMs: 5_000 })).status, 200);
+      await Promise.all([guarded.close(), allowed.close()]);
     });
   }
 

@@ -36,6 +36,7 @@ before(async () => {
       store: { type: 'sqlite', path: ':memory:' },
       retention: { finishedMs: 86_400_000 },
       log: { level: 'fatal' },
+      network: { allow: [] },
       connections: [
         connection('edge', 'varnish', { endpoints: [cache.url] }, ['*.example.com']),
         connection('zone', 'cloudflare', zone, ['*']),

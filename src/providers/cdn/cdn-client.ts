@@ -2,7 +2,7 @@ import { HttpError, type ProviderTools } from '../../core/connection.ts';
 import { NotSent, Rejected } from '../../core/effect.ts';
 import { type ExecutionKey, keyText } from '../../core/execution.ts';
 import type { Json } from '../../core/json.ts';
-import { httpErrorCodes } from '../http-client.ts';
+import { canNeverBeSent } from '../http-client.ts';
 import { shortened } from './answer.ts';
 import { type CallSize, callSizeOf, cutIntoCalls, largestWindow } from './limits.ts';
 import {
@@ -211,12 +211,10 @@ class Pass implements Purged {
   }
 }
 
-const hopelessCodes: readonly string[] = [httpErrorCodes.invalidRequest, httpErrorCodes.forbiddenAddress];
-
 /** Says of a failed exchange what is certain: that nothing was sent, or that it never can be. */
 function withFate(error: unknown): unknown {
   if (!(error instanceof HttpError) || error.sent) return error;
-  return hopelessCodes.includes(error.code)
+  return canNeverBeSent(error)
     ? new Rejected('ConnectionFailed', error.message, { cause: error })
     : new NotSent(error.message, { cause: error });
 }

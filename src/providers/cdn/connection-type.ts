@@ -25,6 +25,7 @@ export function cdnConnectionType(provider: CdnProvider): ConnectionType<TProper
       limits: Type.Optional(limitsSchema(provider)),
     }),
     allow: ['hosts', 'kinds'],
+    templates: [`aftersync-${provider.type}`],
     open(options, tools) {
       const { sendTimeout = defaultSendTimeout, limits } = options as CommonOptions;
       const sendTimeoutMs = parseDurationMs(sendTimeout);

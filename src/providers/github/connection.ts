@@ -59,6 +59,7 @@ export const github = defineConnectionType({
     }),
   }),
   allow: ['repositories'],
+  templates: ['aftersync-github', 'aftersync-github-app'],
 
   open({ baseUrl: address, auth, sendTimeout, discoverFor, pollInterval }, tools) {
     const baseUrl = address.replace(/\/+$/, '');

@@ -1,5 +1,6 @@
 import { HttpError } from '../../core/connection.ts';
 import { NotSent, Rejected } from '../../core/effect.ts';
+import { canNeverBeSent } from '../http-client.ts';
 import { wordsOf } from './answer-words.ts';
 import type { GitHubAnswer } from './octokit-transport.ts';
 
@@ -50,8 +51,11 @@ export function refusalOf(answer: GitHubAnswer, purpose: Purpose, credential: st
   }
 }
 
-/** The error of a request that got no answer: NotSent where that is certain, else itself, which leaves it open. */
+/** The error of a request that got no answer: NotSent or Rejected where that is certain, else itself, which leaves it open. */
 export function unanswered(error: unknown): unknown {
   if (!(error instanceof HttpError) || error.sent) return error;
-  return new NotSent(`GitHub cannot be reached: ${error.message} (${error.code})`, { cause: error });
+  const message = `GitHub cannot be reached: ${error.message} (${error.code})`;
+  return canNeverBeSent(error)
+    ? new Rejected('ConnectionFailed', message, { cause: error })
+    : new NotSent(message, { cause: error });
 }

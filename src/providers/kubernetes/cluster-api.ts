@@ -5,7 +5,7 @@ import type { Clock } from '../../core/time.ts';
 import type { ClusterAccess } from './cluster-access.ts';
 
 /** A page of 500 large objects; one object is at most 3 MB. */
-const maxBytes = 64 * 1024 * 1024;
+const defaultMaxBytes = 64 * 1024 * 1024;
 const longestQuote = 300;
 
 export interface ApiAnswer {
@@ -46,6 +46,7 @@ interface Sending {
   readonly signal?: AbortSignal | undefined;
   readonly accept?: string | undefined;
   readonly account?: string | undefined;
+  readonly maxBytes?: number;
 }
 
 export interface GetOptions {
@@ -53,6 +54,8 @@ export interface GetOptions {
   readonly accept?: string;
   /** The user to read as, in place of our own account. */
   readonly account?: string | undefined;
+  /** Longer answers are an error. */
+  readonly maxBytes?: number;
 }
 
 /**
@@ -127,7 +130,7 @@ export class ClusterApi {
     const limit = AbortSignal.timeout(this.#options.requestTimeoutMs);
     const signal = sending.signal === undefined ? limit : AbortSignal.any([sending.signal, limit]);
     try {
-      return await toAnswer(await this.#send(path, { ...sending, signal }));
+      return await toAnswer(await this.#send(path, { ...sending, signal }), sending.maxBytes);
     } catch (error) {
       throw unreachable(error);
     }
@@ -185,7 +188,10 @@ export function isAnswer(opened: AsyncIterable<Buffer> | ApiAnswer): opened is A
   return 'status' in opened;
 }
 
-async function toAnswer({ statusCode, headers, body }: Dispatcher.ResponseData): Promise<ApiAnswer> {
+async function toAnswer(
+  { statusCode, headers, body }: Dispatcher.ResponseData,
+  maxBytes = defaultMaxBytes,
+): Promise<ApiAnswer> {
   const chunks: Buffer[] = [];
   let bytes = 0;
   for await (const chunk of body as AsyncIterable<Buffer>) {
