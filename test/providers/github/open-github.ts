@@ -6,10 +6,10 @@ import { withDefaults } from '../../../src/core/schema.ts';
 import { github } from '../../../src/providers/github/connection.ts';
 import type { GitHubClient } from '../../../src/providers/github/github-client.ts';
 import { createHttpFetch } from '../../../src/providers/http-client.ts';
+import type { Signals } from '../../steps/fake-context.ts';
 import { STAND_IN_TOKEN, type StandInOptions } from '../../support/github/options.ts';
 import { type GitHubStandIn, startGitHubStandIn } from '../../support/github/stand-in.ts';
 import { ManualClock } from '../../support/manual-clock.ts';
-import type { Signals } from '../../steps/fake-context.ts';
 import { providerTools } from '../provider-tools.ts';
 
 export interface OpenOptions {
