@@ -205,7 +205,8 @@ export const operations = {
   receiveGitHubWebhook: {
     method: 'post',
     path: '/v1/hooks/github',
-    summary: "GitHub's webhooks. An event of a workflow run makes who waits for the run look at it; others are ignored.",
+    summary:
+      "GitHub's webhooks. An event of a workflow run makes who waits for the run look at it; others are ignored.",
     access: 'everybody',
     query: {},
     headers: {

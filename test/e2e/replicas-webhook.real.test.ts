@@ -1,11 +1,10 @@
 import assert from 'node:assert/strict';
-import { after, before, test } from 'node:test';
+import { test } from 'node:test';
 import type { ExecutionStatus } from '../../src/core/execution.ts';
 import { startClusterWithExecutions } from '../store/kubernetes/cluster.ts';
 import { eventually } from '../support/eventually.ts';
-import { type GitHubStandIn, startGitHubStandIn } from '../support/github/stand-in.ts';
+import { startGitHubStandIn } from '../support/github/stand-in.ts';
 import { runEvent, webhookDelivery } from '../support/github/webhook.ts';
-import type { Kubernetes } from '../support/kubernetes/start-kubernetes.ts';
 import { Cluster } from '../support/kubevela/cluster.ts';
 import type { KubernetesObject } from '../support/kubevela/objects.ts';
 import { Chronicle, Replica } from './replicas.ts';
@@ -16,20 +15,12 @@ const hourMs = 3_600_000;
 
 type StepExecution = KubernetesObject & { readonly status?: ExecutionStatus & { readonly version?: number } };
 
-let kubernetes: Kubernetes;
-let gitHub: GitHubStandIn;
-before(async () => {
-  kubernetes = await startClusterWithExecutions([]);
-  gitHub = await startGitHubStandIn({
-    repositories: [{ fullName: 'acme/shop', workflows: [{ file: 'smoke.yml' }] }],
-  });
-});
-after(async () => {
-  await gitHub.close();
-  await kubernetes.close();
-});
-
 test('a webhook that reaches another replica than the holder wakes the holder at once; a forged one nobody', async (t) => {
+  const kubernetes = await startClusterWithExecutions([]);
+  t.after(() => kubernetes.close());
+  const repositories = [{ fullName: 'acme/shop', workflows: [{ file: 'smoke.yml' }] }];
+  const gitHub = await startGitHubStandIn({ repositories });
+  t.after(() => gitHub.close());
   const chronicle = new Chronicle();
   const options = {
     kubernetes,

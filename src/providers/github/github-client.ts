@@ -6,8 +6,8 @@ import { DispatchLedger } from './dispatch-ledger.ts';
 import { GitHubApi } from './github-api.ts';
 import { OctokitTransport } from './octokit-transport.ts';
 import { RateBudget } from './rate-budget.ts';
-import { RunWatches } from './run-watches.ts';
 import { runSignal } from './run-signal.ts';
+import { RunWatches } from './run-watches.ts';
 import { type RunPlace, WorkflowRuns } from './workflow-runs.ts';
 import { Workflows } from './workflows.ts';
 

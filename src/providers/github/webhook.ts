@@ -59,7 +59,9 @@ async function signersOf(
   const given = Buffer.from(hex, 'hex');
   const tries = await Promise.allSettled(
     senders.map(async ({ secret }) => {
-      const signed = createHmac('sha256', await secret.read()).update(body).digest();
+      const signed = createHmac('sha256', await secret.read())
+        .update(body)
+        .digest();
       return timingSafeEqual(signed, given);
     }),
   );

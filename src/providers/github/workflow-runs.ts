@@ -61,7 +61,9 @@ export class WorkflowRuns {
   readonly #api: GitHubApi;
   /** With the ETag of each, so that asking again is free while nothing has changed. */
   readonly #known = new LruMap<string, { readonly etag: string; readonly run: WorkflowRun }>(rememberedRuns);
-  readonly #lists = new LruMap<string, { readonly etag: string; readonly runs: readonly WorkflowRun[] }>(rememberedLists);
+  readonly #lists = new LruMap<string, { readonly etag: string; readonly runs: readonly WorkflowRun[] }>(
+    rememberedLists,
+  );
 
   constructor(api: GitHubApi) {
     this.#api = api;
