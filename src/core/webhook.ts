@@ -4,8 +4,8 @@ import type { IncomingHttpHeaders } from 'node:http';
 export interface WebhookReceiver {
   /**
    * The signals to raise, `<source prefix>:<key>`; none where it tells of nothing that anybody waits for. Problems:
-   * not-found where nothing is configured to receive it, bad-signature where nobody of ours can have agreed with the sender
-   * on its secret, malformed-json, invalid-parameters.
+   * not-found where nothing is configured to receive it, bad-signature where no configured secret has signed it,
+   * malformed-json, invalid-parameters, unavailable.
    */
   receive(headers: IncomingHttpHeaders, body: Buffer): Promise<readonly string[]>;
 }

@@ -1,7 +1,7 @@
 const longestFactor = 9;
 
 /** How long until the next look at a run: often while it is young, ever more seldom later. */
-export function pollInterval(pollIntervalMs: number, ageMs: number): number {
+export function pollPauseMs(pollIntervalMs: number, ageMs: number): number {
   return pollIntervalMs * factorAt(ageMs);
 }
 

@@ -4,7 +4,7 @@ import { LruMap } from '../../core/lru-map.ts';
 import { Schedule } from '../../core/schedule.ts';
 import type { Release } from '../../core/signal.ts';
 import type { Clock, EpochMs } from '../../core/time.ts';
-import { pollInterval } from './poll-interval.ts';
+import { pollPauseMs } from './poll-interval.ts';
 import type { RateBudget } from './rate-budget.ts';
 import { RepositoryWatch } from './repository-watch.ts';
 import type { RunPlace, WorkflowRuns } from './workflow-runs.ts';
@@ -126,7 +126,7 @@ export class RunWatches {
     const { clock, budget, pollIntervalMs } = this.#options;
     const now = clock.now();
     const { youngestAt = now } = watch;
-    let pauseMs = pollInterval(pollIntervalMs, now - youngestAt);
+    let pauseMs = pollPauseMs(pollIntervalMs, now - youngestAt);
     // One that was never seen is looked at in any case: what happened before it was waited for came by no webhook.
     if (watch.youngestAt !== undefined && this.#hearsOf(watch.repository, now)) pauseMs = Math.max(pauseMs, sweepMs);
     const backoffMs = Math.min(pauseMs * 2 ** watch.failures, longestBackoffMs);
