@@ -38,6 +38,8 @@ export interface Config {
   /** The executor's own: the pod's, or `default` outside a cluster. */
   readonly namespace: string;
   readonly server: ListenAddress;
+  /** Where webhooks are received, and nothing else is served. Absent: at the server's own address only. */
+  readonly hooks?: ListenAddress;
   /** None of them: whoever reaches the server may do all. */
   readonly auth: {
     readonly tokensFile?: string;
@@ -117,6 +119,7 @@ export async function loadConfig(sources: ConfigSources): Promise<Config> {
   const kubevela = checkedKubeVela(settings, steps, list);
   const store = checkedStore(settings, { folder, cwd }, list);
   const server = checkedAddress(settings, tokens.length > 0 || kubernetes !== undefined, mistakes);
+  const hooks = checkedHooksAddress(settings, server, mistakes);
   const finishedMs = checkedRetention(settings, mistakes);
   checkRanges(settings, mistakes);
   await checkCredentials([...tokens, ...credentialPaths]);
@@ -135,6 +138,7 @@ export async function loadConfig(sources: ConfigSources): Promise<Config> {
     ...(file !== undefined && { file: file.name }),
     namespace,
     server,
+    ...(hooks !== undefined && { hooks }),
     auth: {
       ...(tokens[0] !== undefined && { tokensFile: tokens[0].path }),
       ...(kubernetes !== undefined && { kubernetes }),
@@ -218,18 +222,37 @@ function checkedStore(
 
 function checkedAddress(settings: unknown, hasCallers: boolean, mistakes: MistakeList): ListenAddress | undefined {
   const text = textAt(settings, 'server', 'address') ?? defaultAddress;
-  const address = parseListenAddress(text);
-  if (address === undefined) {
-    mistakes.add(
-      '/server/address',
-      `expected an address such as 127.0.0.1:8080 or [::1]:8080, found ${JSON.stringify(text)}`,
-    );
-  } else if (!isLoopbackHost(address.host) && !hasCallers) {
+  const address = parsedAddress(text, '/server/address', mistakes);
+  if (address !== undefined && !isLoopbackHost(address.host) && !hasCallers) {
     mistakes.add(
       '/server/address',
       `expected a loopback address as long as callers need no credential, found ${JSON.stringify(text)}; ` +
         'set auth.kubernetes or auth.tokensFile to serve others',
     );
+  }
+  return address;
+}
+
+/** Whoever reaches it shows his signature, so that any address will do. */
+function checkedHooksAddress(
+  settings: unknown,
+  server: ListenAddress | undefined,
+  mistakes: MistakeList,
+): ListenAddress | undefined {
+  const pointer = '/server/hooksAddress';
+  const text = textAt(settings, 'server', 'hooksAddress');
+  if (text === undefined) return undefined;
+  const address = parsedAddress(text, pointer, mistakes);
+  if (address !== undefined && address.port !== 0 && address.port === server?.port) {
+    mistakes.add(pointer, `expected another port than that of server.address, found ${JSON.stringify(text)}`);
+  }
+  return address;
+}
+
+function parsedAddress(text: string, pointer: string, mistakes: MistakeList): ListenAddress | undefined {
+  const address = parseListenAddress(text);
+  if (address === undefined) {
+    mistakes.add(pointer, `expected an address such as 127.0.0.1:8080 or [::1]:8080, found ${JSON.stringify(text)}`);
   }
   return address;
 }

@@ -16,10 +16,11 @@ import { loopbackHosts } from './http/allowed-hosts.ts';
 import { createApp } from './http/app.ts';
 import { type Authenticate, anonymousOnLoopback, firstThen } from './http/authenticate.ts';
 import { kubernetesCallers } from './http/kubernetes-callers.ts';
-import { startHttpServer } from './http/listen.ts';
+import { type HttpServer, startHttpServer } from './http/listen.ts';
 import { staticTokens } from './http/static-tokens.ts';
 import { createKubevelaOrigins } from './origins/kubevela/kubevela.ts';
 import { userAddresses } from './providers/address-guard.ts';
+import { githubWebhook } from './providers/github/webhook.ts';
 import { createHttpFetch } from './providers/http-client.ts';
 import { connectionTypes } from './providers/index.ts';
 import { kubernetesAccessReviews } from './providers/kubernetes/access-reviews.ts';
@@ -57,6 +58,8 @@ export interface LocalEngine {
 
 export interface Server {
   readonly url: string;
+  /** Of the listener for webhooks alone, where there is one. */
+  readonly hooksUrl?: string;
   /** Takes nothing new, finishes what is being answered and sent, and lets go of the store. */
   close(): Promise<void>;
 }
@@ -125,8 +128,10 @@ export async function serve(config: Config, wiring: Wiring = {}): Promise<Server
   const { engine, store, registry, tools, origins, close } = await openLocal(config, { ...wiring, log, clock });
   const isLoopback = isLoopbackHost(config.server.host);
   let isReady = false;
+  const servers: HttpServer[] = [];
   let closeCallers = async () => {};
   const closeAll = async () => {
+    await Promise.all(servers.map((server) => server.close()));
     await close();
     await closeCallers();
   };
@@ -142,20 +147,19 @@ export async function serve(config: Config, wiring: Wiring = {}): Promise<Server
       ready: () => isReady || 'the server is starting',
       ownNamespace: config.namespace,
       workflowOrigins: origins ?? (isLoopback ? 'trusted' : 'refused'),
+      webhooks: { github: githubWebhook({ ...tools, connections: config.connections }) },
       allowedHosts: isLoopback ? loopbackHosts : undefined,
       metrics: registry,
     });
     const server = await startHttpServer(app, config.server);
+    servers.push(server);
+    const hooks =
+      config.hooks && (await startHttpServer({ handle: app.handleWebhooks }, config.hooks, 'server.hooksAddress'));
+    if (hooks !== undefined) servers.push(hooks);
     origins?.start();
     engine.start();
     isReady = true;
-    return {
-      url: server.url,
-      async close() {
-        await server.close();
-        await closeAll();
-      },
-    };
+    return { url: server.url, ...(hooks && { hooksUrl: hooks.url }), close: closeAll };
   } catch (error) {
     await closeAll();
     throw error;

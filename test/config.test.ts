@@ -139,7 +139,11 @@ describe('each mistake names file, line, column, key, what was expected and what
       'c.yaml:1:11: server.adress: is not a known key; did you mean address?',
     ],
     ['a misspelled section', 'sevrer: {}', 'c.yaml:1:1: sevrer: is not a known key; did you mean server?'],
-    ['an unknown key', 'server: { port: 1 }', 'c.yaml:1:11: server.port: is not a known key; known are address'],
+    [
+      'an unknown key',
+      'server: { port: 1 }',
+      'c.yaml:1:11: server.port: is not a known key; known are address, hooksAddress',
+    ],
     [
       'a text instead of keys, which may be a secret',
       'ci s3cret-t0ken *',
@@ -152,6 +156,21 @@ describe('each mistake names file, line, column, key, what was expected and what
       'c.yaml:1:21: auth.tokensFile: expected a file with a credential at the place given (it is not shown: put the credential itself into a file), but there is no such file',
     ],
     ['a section without content', 'server:', 'c.yaml:1:8: server: expected an object, found null'],
+    [
+      'an address for webhooks that is none',
+      'server:\n  hooksAddress: 8081',
+      'c.yaml:2:17: server.hooksAddress: expected an address such as 0.0.0.0:8081, found 8081',
+    ],
+    [
+      'an address for webhooks without a port',
+      'server:\n  hooksAddress: localhost',
+      `c.yaml:2:17: server.hooksAddress: ${addressHint}, found "localhost"`,
+    ],
+    [
+      'an address for webhooks with the port of the server',
+      'server: { hooksAddress: "[::1]:8080" }',
+      'c.yaml:1:25: server.hooksAddress: expected another port than that of server.address, found "[::1]:8080"',
+    ],
     ['an address that is a number', 'server: { address: 80 }', `c.yaml:1:20: server.address: ${addressHint}, found 80`],
     [
       'an address without port',
@@ -487,7 +506,7 @@ describe('where the configuration comes from:', () => {
 describe('what is read:', () => {
   test('every key', async () => {
     const config = await loadText(`
-server: { address: "0.0.0.0:0" }
+server: { address: "0.0.0.0:0", hooksAddress: "0.0.0.0:0" }
 auth: { tokensFile: ./token, kubernetes: { connection: prod } }
 kubevela:
   connection: prod
@@ -513,6 +532,7 @@ connections:
       file: 'c.yaml',
       namespace: 'default',
       server: { host: '0.0.0.0', port: 0 },
+      hooks: { host: '0.0.0.0', port: 0 },
       auth: { tokensFile: join(folder, 'token'), kubernetes: { connection: 'prod' } },
       kubevela: {
         connection: 'prod',

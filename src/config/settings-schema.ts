@@ -58,6 +58,7 @@ export const StoreSchema = section({
 export const SettingsSchema = section({
   server: section({
     address: Type.String({ errorMessage: 'an address such as 127.0.0.1:8080 or [::1]:8080' }),
+    hooksAddress: Type.String({ errorMessage: 'an address such as 0.0.0.0:8081' }),
   }),
   auth: section({ tokensFile: FilePath, kubernetes: ClusterUseSchema }),
   kubevela: KubeVelaSchema,

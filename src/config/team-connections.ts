@@ -4,8 +4,8 @@ import { type ConfigSecret, secretPlace, type TeamConnection } from '../core/tea
 import { connectionFile, connectionFileName } from './connection-file.ts';
 import { type ConnectionSource, type CredentialPath, readConnections } from './connections.ts';
 
-/** They bound what a connection takes of the executor, which all share. */
-const operatorsOptions = ['limits', 'pollInterval', 'sendTimeout'];
+/** They bound what a connection takes of the executor, which all share, or need what a team has no part in: its webhooks. */
+const operatorsOptions = ['limits', 'pollInterval', 'sendTimeout', 'webhookSecretFile'];
 const mostCharacters = 16 * 1024;
 /** Of all that is wrong so much is told. */
 const mostMistakes = 5;

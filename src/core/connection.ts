@@ -79,6 +79,8 @@ export interface ConnectionType<O extends TProperties = TProperties, C = unknown
   open(options: Static<TObject<O>>, tools: ConnectionTools): C;
   /** Makes what lies behind the connection a source of signals: `<type>:<connection's name>/<key>`; see SignalSource. */
   subscribe?(client: C, key: string, raise: () => void): Release;
+  /** See SignalSource. */
+  wake?(client: C, key: string): void;
   /** Lets go of what the client holds open, when the process ends. */
   close?(client: C): Promise<void>;
 }

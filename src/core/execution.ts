@@ -139,6 +139,8 @@ export interface ExecutionStatus {
   readonly wakeAt?: EpochMs;
   /** What to advance on: `<source prefix>:<key>`. */
   readonly signals: readonly string[];
+  /** One of them that another process has heard of for the holder, who takes it away with its next write. */
+  readonly signal?: string;
 }
 
 /** Of an execution that was asked for and not begun. */

@@ -1,6 +1,8 @@
 /** Every bound that callers can meet, in one place. docs/limits of docs/api.md names them. */
 export const limits = {
   bodyBytes: 256 * 1024,
+  /** An event of a workflow run has 30 KiB; GitHub goes up to 25 MB for events that nobody needs here. */
+  webhookBytes: 1024 * 1024,
   outputsBytes: 64 * 1024,
   effectResultBytes: 16 * 1024,
   stepStateBytes: 16 * 1024,

@@ -4,7 +4,8 @@
  */
 export const problems = {
   'already-final': { status: 409, title: 'The execution has ended already' },
-  'body-too-large': { status: 413, title: 'The request body is over 256 KiB' },
+  'bad-signature': { status: 401, title: 'No configured secret has signed this webhook' },
+  'body-too-large': { status: 413, title: 'The request body is too large' },
   forbidden: { status: 403, title: 'The caller may not do this in this namespace' },
   'headers-too-large': { status: 431, title: 'The headers are over 16 KiB' },
   'host-not-allowed': { status: 403, title: 'The Host header does not name this server' },

@@ -9,4 +9,6 @@ export interface SignalSource {
    * call: what happened between the step's read and the subscription is therefore never lost.
    */
   subscribe(key: string, raise: () => void): Release;
+  /** Told from outside, by a webhook: raises who waits for the key. It may be wrong, come late, or twice. */
+  wake?(key: string): void;
 }

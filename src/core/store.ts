@@ -91,6 +91,8 @@ export interface ExecutionStore {
   /** All that have not ended, in blocks, without their records. */
   unfinished(): AsyncIterable<readonly UnfinishedEntry[]>;
   countUnfinished(): Promise<number>;
+  /** Of a store that several processes share: those that have not ended and wait for this signal. */
+  waitingFor?(signal: string): Promise<readonly Execution[]>;
   /**
    * Deletes what the rule lets go, at most `limit` at once, but never the last succeeded nor the last with an intent of a
    * recurring step. Returns how many.

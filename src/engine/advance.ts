@@ -98,6 +98,7 @@ export class Advance {
     this.journal = new Journal(execution, { ...parts, log: this.log, isGone });
     // After a restart too they count.
     if (isUnproven(execution)) parts.unproven?.add(execution);
+    this.#noteSignal();
     this.#noteDeadline(execution);
     this.#noteOriginEnd(parts.origins?.look(execution));
     const { stop } = this.journal.status;
@@ -317,6 +318,11 @@ export class Advance {
   backoff(): EpochMs {
     this.#turn.failures = this.#failuresBefore + 1;
     return this.now() + backoffMs(this.#turn.failures, this.#parts.random);
+  }
+
+  /** This advance is what the signal asked for. */
+  #noteSignal(): void {
+    if (this.journal.status.signal !== undefined) this.journal.note(({ signal: _, ...status }) => status);
   }
 
   #noteDeadline(execution: Execution): void {

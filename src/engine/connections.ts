@@ -67,7 +67,11 @@ export class Connections {
   sources(): SignalSource[] {
     return [...this.#types.values()]
       .filter((type) => type.subscribe !== undefined)
-      .map((type) => ({ prefix: type.type, subscribe: (key, raise) => this.#subscribe(type, key, raise) }));
+      .map((type) => ({
+        prefix: type.type,
+        subscribe: (key, raise) => this.#subscribe(type, key, raise),
+        wake: (key) => this.#wake(type, key),
+      }));
   }
 
   async close(): Promise<void> {
@@ -91,6 +95,12 @@ export class Connections {
     // It was configured when this was stored. The step finds out for itself, and can say so.
     raise();
     return () => {};
+  }
+
+  #wake(type: AnyConnectionType, key: string): void {
+    const slash = key.indexOf('/');
+    const connection = this.#settings.find(({ name }) => name === key.slice(0, slash));
+    if (connection?.type === type.type) type.wake?.(this.#client(connection), key.slice(slash + 1));
   }
 
   #client(connection: ConnectionSettings | TeamConnection): unknown {

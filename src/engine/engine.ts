@@ -25,6 +25,7 @@ import { Shares } from './shares.ts';
 import { storeStop } from './stop.ts';
 import { Turns } from './turns.ts';
 import { Unproven } from './unproven.ts';
+import { wakeOthers } from './wake.ts';
 
 /** A request as it arrived, with the identity that the way in gave it. */
 export interface Submission extends ExecutionKey {
@@ -44,6 +45,11 @@ export interface Engine {
   retry(key: ExecutionKey, caller: string): Promise<Execution>;
   /** Problems: unknown-step, invalid-parameters, plan-not-supported, unknown-connection, forbidden. */
   plan(request: { readonly step: string; readonly namespace: string; readonly with: JsonObject }): Promise<Plan>;
+  /**
+   * Something outside tells that what these signals stand for may have changed. Resolves when everybody who waits for one
+   * will look, also in other processes. Problem: unavailable.
+   */
+  wake(signals: readonly string[]): Promise<void>;
   /** Indexes all that has not ended and subscribes to what it waits for. Nothing advances yet. */
   recover(): Promise<void>;
   /** Begins to advance, what was perhaps sent first. */
@@ -238,6 +244,11 @@ export function createEngine(options: EngineOptions): Engine {
       } catch (error) {
         throw refusedPlan(error);
       }
+    },
+    async wake(signals) {
+      for (const signal of signals) turns.wake(signal);
+      if (holding === undefined) return;
+      await recorded(Promise.all(signals.map((signal) => wakeOthers(store, holding, signal))));
     },
     async recover() {
       await shares.open();

@@ -45,7 +45,7 @@ const longestRetryMs = 5_000;
 
 /**
  * The one writer of an execution while it advances. It holds what the advance has learned, writes it by compare-and-swap
- * one write at a time, and takes over what others may write meanwhile, which is the stop.
+ * one write at a time, and takes over what others may write meanwhile: the stop, and a signal, which it deals with.
  */
 export class Journal {
   readonly #options: JournalOptions;
@@ -169,9 +169,10 @@ export class Journal {
     if (isFinal(stored.status.state)) throw new ExecutionLost('somebody else has ended it');
     const { holder, stop } = stored.status;
     // Of one that we have not begun with, the last write of who died may have come after our look.
-    if (holder !== this.holder && !isSameButForStop(stored.status, this.#stored.status)) {
+    if (holder !== this.holder && !isSameButForWishes(stored.status, this.#stored.status)) {
       throw new ExecutionLost(`${holder ?? 'nobody'} has written it since`);
     }
+    // A signal is not taken over: this execution was raised by it, and looks once more after this advance.
     this.#stored = stored;
     // One of ours stays: the step has been told of it, and what undoes has its time from it.
     if (stop !== undefined) this.note((status) => ({ stop, ...status }));
@@ -217,8 +218,11 @@ export class Journal {
   }
 }
 
-function isSameButForStop({ stop: _, ...a }: ExecutionStatus, { stop: __, ...b }: ExecutionStatus): boolean {
-  return isDeepStrictEqual(a, b);
+/** But for what those who do not hold it may write. */
+function isSameButForWishes(a: ExecutionStatus, b: ExecutionStatus): boolean {
+  const { stop: _, signal: __, ...mine } = a;
+  const { stop: ___, signal: ____, ...theirs } = b;
+  return isDeepStrictEqual(mine, theirs);
 }
 
 function withEffect(effects: readonly EffectRecord[], record: EffectRecord): readonly EffectRecord[] {

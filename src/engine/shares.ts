@@ -60,12 +60,17 @@ export class Shares {
     if (since !== undefined) turns.add(execution, { at: Math.max(since, createdAt), signals: [] });
   }
 
-  /** What any process has stored. A stop is what others may store of an execution that is ours. */
+  /** What any process has stored. A stop and a signal are what others may store of an execution that is ours. */
   #see(execution: Execution): void {
     const { turns } = this.#options;
-    const isToEnd = execution.status.stop !== undefined || isFinal(execution.status.state);
+    const { stop, state, signal } = execution.status;
+    const isToEnd = stop !== undefined || isFinal(state);
     if (isToEnd && turns.has(execution)) turns.raiseOnce(execution);
     else this.take(execution);
+    if (signal === undefined || !turns.has(execution)) return;
+    // Each time: an advance under way may have looked before this was heard of.
+    turns.wake(signal);
+    turns.raise(execution);
   }
 
   /** The record was deleted. Who deletes it wants its end, which goes on from memory where something was sent. */

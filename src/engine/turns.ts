@@ -100,6 +100,12 @@ export class Turns {
     this.#raise(turn);
   }
 
+  /** Told from outside that the thing behind the signal may have changed. */
+  wake(signal: string): void {
+    const { source, key } = this.#sourceOf(signal);
+    source?.wake?.(key);
+  }
+
   /** Something happened that this execution should look at. Unknown keys are none of ours, or have ended. */
   raise(key: ExecutionKey): void {
     const turn = this.#turns.get(keyText(key));
@@ -196,17 +202,21 @@ export class Turns {
   }
 
   #subscribeOne(turn: Turn, signal: string, subscriptions: Map<string, Release>): void {
-    const colon = signal.indexOf(':');
-    const source = this.#sources.get(signal.slice(0, colon));
+    const { source, key } = this.#sourceOf(signal);
     if (source === undefined) {
       this.#options.log.error({ execution: keyText(turn), signal }, 'no source for this signal; only time wakes it');
       return;
     }
     const isSubscribed = this.#tryWith(turn, signal, () => {
-      const release = source.subscribe(signal.slice(colon + 1), () => this.#raise(turn));
+      const release = source.subscribe(key, () => this.#raise(turn));
       subscriptions.set(signal, release);
     });
     if (!isSubscribed) this.#schedule.set(turn, Math.min(turn.at, this.#options.clock.now() + resubscribeMs));
+  }
+
+  #sourceOf(signal: string): { readonly source: SignalSource | undefined; readonly key: string } {
+    const colon = signal.indexOf(':');
+    return { source: this.#sources.get(signal.slice(0, colon)), key: signal.slice(colon + 1) };
   }
 
   /** A source that throws must not take the others down with it: not at the start, and not between two advances. */

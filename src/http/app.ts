@@ -31,6 +31,7 @@ import { type Operation, type OperationId, operations } from './operations.ts';
 import { writeProblem } from './problem.ts';
 import { Query } from './query.ts';
 import { stepHandlers } from './steps.ts';
+import { hooksPath, type WebhookReceivers, webhookHandlers } from './webhooks.ts';
 import type { WorkflowOrigins } from './workflow-origins.ts';
 
 export interface HttpDependencies {
@@ -44,6 +45,7 @@ export interface HttpDependencies {
   /** The executor's own namespace: where executions belong that name none. */
   readonly ownNamespace: string;
   readonly workflowOrigins: WorkflowOrigins;
+  readonly webhooks: WebhookReceivers;
   /** Names that the Host header may give, without port; undefined: any. */
   readonly allowedHosts: readonly string[] | undefined;
   readonly metrics: Registry;
@@ -66,6 +68,8 @@ const defaultBounds: HttpBounds = {
 /** The API, and what ends it gracefully. */
 export interface HttpApp {
   readonly handle: RequestListener;
+  /** The webhooks alone, for an address that is open to the world. */
+  readonly handleWebhooks: RequestListener;
   /** Answers long polls as things stand, ends event streams, and says that it is not ready any more. */
   drain(): void;
   /** Lets go of the store. */
@@ -75,7 +79,7 @@ export interface HttpApp {
 /** Builds the API without listening. */
 export function createApp(dependencies: HttpDependencies): HttpApp {
   const { engine, store, log, clock, ownNamespace, workflowOrigins, allowedHosts } = dependencies;
-  const { authenticate, metrics: registry } = dependencies;
+  const { authenticate, webhooks, metrics: registry } = dependencies;
   const bounds = { ...defaultBounds, ...dependencies.bounds };
   const changes = new ExecutionChanges(store);
   const knownRequests = new KnownRequests({ changes, clock, mostBytes: bounds.knownRequestBytes });
@@ -92,6 +96,7 @@ export function createApp(dependencies: HttpDependencies): HttpApp {
     ...actionHandlers({ engine, ownNamespace }),
     ...eventHandlers({ eventStreams, ownNamespace }),
     ...stepHandlers({ engine, ownNamespace }),
+    ...webhookHandlers({ engine, webhooks }),
     ...healthHandlers({ registry, ready: () => (isDraining ? 'the server is shutting down' : dependencies.ready()) }),
     getOpenApi: ({ res }) => sendJson(res, 200, openApiDocument(engine.steps)),
   };
@@ -100,7 +105,8 @@ export function createApp(dependencies: HttpDependencies): HttpApp {
   const answerKnown = answerKnownRequests({ knownRequests, authenticate, workflowOrigins });
   const putExecution = route(operations.putExecution, handlers.putExecution, authenticate);
   const answerError = errorAnswers(log);
-  const routes = createRoutes({ handlers, authenticate, answerError });
+  const routes = createRoutes({ handlers, authenticate, answerError, under: '/' });
+  const webhookRoutes = createRoutes({ handlers, authenticate, answerError, under: hooksPath });
 
   async function handle(req: Request, res: Response): Promise<void> {
     observe(req, res);
@@ -119,9 +125,20 @@ export function createApp(dependencies: HttpDependencies): HttpApp {
     }
   }
 
+  function handleWebhook(req: Request, res: Response): void {
+    observe(req, res);
+    try {
+      requireHost(req, res, undefined);
+      webhookRoutes(req, res);
+    } catch (error) {
+      answerError(error, req, res);
+    }
+  }
+
   return {
     // They become express's own on the way to its routes. What goes past these needs nothing of it but `params`.
     handle: (req, res) => void handle(req as Request, res as Response),
+    handleWebhooks: (req, res) => handleWebhook(req as Request, res as Response),
     drain() {
       isDraining = true;
       longPolls.drain();
@@ -145,8 +162,10 @@ function createRoutes(parts: {
   readonly handlers: Handlers;
   readonly authenticate: Authenticate;
   readonly answerError: AnswerError;
+  /** Paths that begin otherwise are left out. */
+  readonly under: string;
 }): Express {
-  const { handlers, authenticate, answerError } = parts;
+  const { handlers, authenticate, answerError, under } = parts;
   const app = express();
   app.set('strict routing', true);
   app.set('case sensitive routing', true);
@@ -155,6 +174,7 @@ function createRoutes(parts: {
   app.set('etag', false);
   app.set('x-powered-by', false);
   for (const [path, pathOperations] of operationsByPath) {
+    if (!path.startsWith(under)) continue;
     const expressPath = toExpressPath(path);
     for (const [id, operation] of pathOperations) {
       app[operation.method](expressPath, route(operation, handlers[id], authenticate));
@@ -163,7 +183,7 @@ function createRoutes(parts: {
     app.all(expressPath, refuseOtherMethods(pathOperations.map(([, { method }]) => method)));
   }
   app.use(() => {
-    throw new Problem('not-found', 'no call of the API has this path; see /openapi.json');
+    throw new Problem('not-found', 'no call has this path here; see /openapi.json');
   });
   // Express knows an error handler by its four parameters.
   app.use((error: unknown, req: Request, res: Response, _next: unknown) => answerError(error, req, res));

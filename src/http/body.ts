@@ -20,11 +20,11 @@ export class ClientGone extends Error {
 }
 
 /** The bytes of a JSON body. Problems: unsupported-media-type, body-too-large. Throws ClientGone. */
-export async function readJsonBytes(req: IncomingMessage): Promise<Buffer> {
+export async function readJsonBytes(req: IncomingMessage, mostBytes: number = limits.bodyBytes): Promise<Buffer> {
   requireJsonContent(req);
   const declaredBytes = Number(req.headers['content-length'] ?? 0);
-  if (declaredBytes > discardedBytes) throw bodyTooLarge();
-  return await readAtMost(req, limits.bodyBytes);
+  if (declaredBytes > discardedBytes) throw bodyTooLarge(mostBytes);
+  return await readAtMost(req, mostBytes);
 }
 
 function requireJsonContent(req: IncomingMessage): void {
@@ -41,8 +41,8 @@ function requireJsonContent(req: IncomingMessage): void {
   }
 }
 
-function bodyTooLarge(): Problem {
-  return new Problem('body-too-large', `the body may have ${limits.bodyBytes} bytes`);
+function bodyTooLarge(mostBytes: number): Problem {
+  return new Problem('body-too-large', `the body may have ${mostBytes} bytes`);
 }
 
 function readAtMost(req: IncomingMessage, mostBytes: number): Promise<Buffer> {
@@ -54,12 +54,12 @@ function readAtMost(req: IncomingMessage, mostBytes: number): Promise<Buffer> {
     if (receivedBytes <= mostBytes) chunks.push(chunk);
     else if (receivedBytes > discardedBytes) {
       req.pause();
-      reject(bodyTooLarge());
+      reject(bodyTooLarge(mostBytes));
     }
   });
   req.on('end', () => {
     const [first] = chunks;
-    if (receivedBytes > mostBytes) reject(bodyTooLarge());
+    if (receivedBytes > mostBytes) reject(bodyTooLarge(mostBytes));
     else resolve(chunks.length === 1 && first !== undefined ? first : Buffer.concat(chunks));
   });
   // Node's name for a connection that closes before the end of the body.

@@ -4,6 +4,7 @@ import { DurationSchema, ExecutionRequestSchema } from '../core/request.ts';
 import { ExecutionAnswerSchema } from './answer.ts';
 import { CuexAnswerSchema, CuexParamsSchema } from './cuex.ts';
 import { ProblemSchema } from './problem.ts';
+import { WebhookEventSchema } from './webhooks.ts';
 
 const JsonSchema = Type.Record(Type.String(), Type.Unknown(), { description: 'A JSON Schema.' });
 
@@ -74,6 +75,7 @@ export const components = {
   PlanRequest: PlanRequestSchema,
   Problem: ProblemSchema,
   StepList: StepListSchema,
+  WebhookEvent: WebhookEventSchema,
 } as const satisfies Record<string, TSchema>;
 
 export type ComponentName = keyof typeof components;

@@ -19,8 +19,15 @@ export interface HttpServer {
   close(): Promise<void>;
 }
 
-/** Serves the app. Rejects with a sentence when the address cannot be had. */
-export async function startHttpServer(app: HttpApp, address: ListenAddress): Promise<HttpServer> {
+/** What is served: all of an app, or a part of it, of which nothing has to be drained and closed. */
+type Served = Pick<HttpApp, 'handle'> & Partial<Pick<HttpApp, 'drain' | 'close'>>;
+
+/** Rejects with a sentence when the address, which `key` of the configuration gives, cannot be had. */
+export async function startHttpServer(
+  app: Served,
+  address: ListenAddress,
+  key = 'server.address',
+): Promise<HttpServer> {
   const server = createServer(
     {
       // Slow senders cost a connection for this long, and until the next look; answers may take any time.
@@ -42,27 +49,27 @@ export async function startHttpServer(app: HttpApp, address: ListenAddress): Pro
     connections.add(socket);
     socket.once('close', () => connections.delete(socket));
   });
-  await listen(server, address);
+  await listen(server, address, key);
   return { url: urlOf(address, server), close: () => close({ server, app, connections }) };
 }
 
-async function listen(server: Server, { host, port }: ListenAddress): Promise<void> {
+async function listen(server: Server, { host, port }: ListenAddress, key: string): Promise<void> {
   const { promise, resolve, reject } = Promise.withResolvers<void>();
   server.once('error', reject);
   server.listen({ host, port }, resolve);
   try {
     await promise;
   } catch (cause) {
-    throw new Error(`cannot listen on ${host} port ${port}: ${listenErrorText(cause)}`, { cause });
+    throw new Error(`cannot listen on ${host} port ${port}: ${listenErrorText(cause, key)}`, { cause });
   }
   server.off('error', reject);
 }
 
-function listenErrorText(error: unknown): string {
+function listenErrorText(error: unknown, key: string): string {
   const code = error instanceof Error && 'code' in error ? error.code : undefined;
   switch (code) {
     case 'EADDRINUSE':
-      return 'another process uses the port; stop it or choose another server.address';
+      return `another process uses the port; stop it or choose another ${key}`;
     case 'EACCES':
       return 'this user may not use the port; choose one above 1023';
     case 'EADDRNOTAVAIL':
@@ -79,13 +86,13 @@ function urlOf({ host }: ListenAddress, server: Server): string {
 
 async function close(parts: {
   readonly server: Server;
-  readonly app: HttpApp;
+  readonly app: Served;
   readonly connections: ReadonlySet<Socket>;
 }): Promise<void> {
   const { server, app, connections } = parts;
   const { promise: closed, resolve } = Promise.withResolvers<void>();
   server.close(() => resolve());
-  app.drain();
+  app.drain?.();
   // Clients connect ahead of their requests; node takes such a connection for one whose request is on its way.
   for (const socket of connections) if (socket.bytesRead === 0) socket.destroy();
   // A connection whose answer is being written is not idle yet; server.close looks only once.
@@ -94,5 +101,5 @@ async function close(parts: {
   await closed;
   clearInterval(closingIdle);
   clearTimeout(cuttingOff);
-  app.close();
+  app.close?.();
 }

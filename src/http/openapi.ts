@@ -41,10 +41,12 @@ function describe(operationId: OperationId, operation: Operation, inPath: PathPa
       ...(hasLocation && {
         headers: { Location: { description: 'Where the execution is read.', schema: { type: 'string' } } },
       }),
-      content:
-        'type' in content
-          ? { [content.type]: {} }
-          : { 'application/json': { schema: { $ref: refTo(content.component) } } },
+      ...(content && {
+        content:
+          'type' in content
+            ? { [content.type]: {} }
+            : { 'application/json': { schema: { $ref: refTo(content.component) } } },
+      }),
     };
   }
   return {

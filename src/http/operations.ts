@@ -14,8 +14,8 @@ interface Parameter {
 
 interface AnswerShape {
   readonly description: string;
-  /** JSON of this schema, or something else of this content type. */
-  readonly content: { readonly component: ComponentName } | { readonly type: string };
+  /** JSON of this schema, or something else of this content type; absent: no body. */
+  readonly content?: { readonly component: ComponentName } | { readonly type: string };
   /** Where the execution is read. */
   readonly hasLocation?: boolean;
 }
@@ -201,6 +201,24 @@ export const operations = {
     body: 'PlanRequest',
     answers: { 200: { description: 'The plan.', content: { component: 'Plan' } } },
     problems: ['unknown-step', 'plan-not-supported', 'unknown-connection'],
+  },
+  receiveGitHubWebhook: {
+    method: 'post',
+    path: '/v1/hooks/github',
+    summary:
+      "GitHub's webhooks. An event of a workflow run makes who waits for the run look at it; others are ignored.",
+    access: 'everybody',
+    query: {},
+    headers: {
+      'X-GitHub-Event': { description: 'What the event is.', schema: Type.String() },
+      'X-Hub-Signature-256': {
+        description: 'By the webhookSecretFile of a connection.',
+        schema: Type.String({ pattern: '^sha256=[0-9a-fA-F]{64}$' }),
+      },
+    },
+    body: 'WebhookEvent',
+    answers: { 204: { description: 'It was heard.' } },
+    problems: ['bad-signature', 'not-found', 'unavailable'],
   },
   listSteps: {
     method: 'get',

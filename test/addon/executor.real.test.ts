@@ -29,6 +29,7 @@ interface Deployment {
         readonly topologySpreadConstraints?: readonly object[];
         readonly containers: readonly [
           {
+            readonly ports: readonly object[];
             readonly resources: object;
             readonly lifecycle?: object;
             readonly args: readonly string[];
@@ -221,6 +222,27 @@ for (const version of cueVersions) {
       ]);
     });
 
+    test('with hooks it listens for webhooks at a port of its own, which alone anybody may reach', async () => {
+      const objects = await render({ image, hooks: true, config: 'server: {}' });
+      const { ports } = objectOf<{ spec: { ports: readonly object[] } }>(objects, 'Service').spec;
+      assert.deepEqual(ports, [
+        { name: 'http', port: 8080, targetPort: 'http' },
+        { name: 'hooks', port: 8081, targetPort: 'hooks' },
+      ]);
+      const [container] = objectOf<Deployment>(objects, 'Deployment').spec.template.spec.containers;
+      assert.deepEqual(container.ports, [
+        { name: 'http', containerPort: 8080 },
+        { name: 'hooks', containerPort: 8081 },
+      ]);
+      const { ingress } = objectOf<{ spec: { ingress: readonly object[] } }>(objects, 'NetworkPolicy').spec;
+      assert.deepEqual(ingress, [
+        { ports: [{ port: 8080 }], from: [{ podSelector: {} }] },
+        { ports: [{ port: 8081 }] },
+      ]);
+      const { server } = parse(await config('', { hooks: true })) as { readonly server: object };
+      assert.deepEqual(server, { address: '0.0.0.0:8080', hooksAddress: '0.0.0.0:8081' });
+    });
+
     test('an executor elsewhere is a Service that leads there', async () => {
       const objects = await render({ externalExecutor: { address: '10.0.0.7', port: 9090 } });
       assert.deepEqual(objects, [
@@ -389,6 +411,10 @@ async function assertRefusals(version: CueVersion): Promise<void> {
     {
       args: { image, config: 'server: { address: "0.0.0.0:80" }' },
       sentence: /^config: leave out server\.address, which the addon sets/,
+    },
+    {
+      args: { image, config: 'server: { hooksAddress: "0.0.0.0:80" }' },
+      sentence: /^config: leave out server\.hooksAddress, which the addon sets by its parameter hooks/,
     },
     { args: { image, config: 'store: { path: /tmp/a.db }' }, sentence: /^config: leave out store\.path, which/ },
     { args: { image, config: 'store: { leaseNamespace: a }' }, sentence: /^config: leave out store\.leaseNamespace/ },

@@ -107,7 +107,7 @@ describe('a mistake is told with place, key, and what was expected:', () => {
           `${place}:2:20: auth.tokenFile: ${noKey}`,
         ] as const,
     ),
-    ...['limits: {}', 'pollInterval: 1ms', 'sendTimeout: 2h'].map(
+    ...['limits: {}', 'pollInterval: 1ms', 'sendTimeout: 2h', 'webhookSecretFile: token'].map(
       (option) =>
         [
           `what only the operator may set: ${option}`,

@@ -16,6 +16,8 @@ export interface ReplicaOptions {
   readonly sendTimeoutMs: number;
   readonly discoverForMs: number;
   readonly pollIntervalMs: number;
+  /** Of GitHub's webhooks. */
+  readonly webhookSecret?: string;
   /** In place of `aftersync serve`: a program and what it takes beside the path of its configuration. */
   readonly program?: (configFile: string) => readonly string[];
 }
@@ -133,6 +135,7 @@ export class Replica {
     const port = await freeLoopbackPort();
     const folder = await mkdtemp(join(tmpdir(), 'aftersync-replica-'));
     await writeFile(join(folder, 'github-token'), STAND_IN_TOKEN);
+    if (options.webhookSecret !== undefined) await writeFile(join(folder, 'webhook-secret'), options.webhookSecret);
     await writeFile(join(folder, 'aftersync.yaml'), configuration(port, options));
     return new Replica(index, { port, folder, options, chronicle });
   }
@@ -186,7 +189,8 @@ export class Replica {
 
 /** The cluster is that of KUBECONFIG, as a pod's is its own. */
 function configuration(port: number, options: ReplicaOptions): string {
-  const { gitHubUrl, leaseMs, sendTimeoutMs, discoverForMs, pollIntervalMs } = options;
+  const { gitHubUrl, leaseMs, sendTimeoutMs, discoverForMs, pollIntervalMs, webhookSecret } = options;
+  const webhooks = webhookSecret === undefined ? '' : 'webhookSecretFile: ./webhook-secret';
   return `server: { address: "127.0.0.1:${port}" }
 store: { type: kubernetes, leaseDuration: ${leaseMs}ms }
 connections:
@@ -194,6 +198,7 @@ connections:
     type: github
     baseUrl: ${gitHubUrl}
     auth: { tokenFile: ./github-token }
+    ${webhooks}
     pollInterval: ${pollIntervalMs}ms
     sendTimeout: ${sendTimeoutMs}ms
     discoverFor: ${discoverForMs}ms

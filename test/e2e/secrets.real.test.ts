@@ -4,6 +4,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { startGitHubStandIn } from '../support/github/stand-in.ts';
+import { webhookDelivery } from '../support/github/webhook.ts';
 import { listenOnLoopback } from '../support/listen.ts';
 import { RealServer } from './real-server.ts';
 
@@ -11,6 +12,7 @@ import { RealServer } from './real-server.ts';
 const canary = 'cAnArY7';
 const gitHubToken = `ghp_${canary}GitHub`;
 const apiToken = `${canary}Api`;
+const webhookSecret = `${canary}Webhook`;
 
 /** How a provider fails, and shows in its answer all that it was sent. */
 const faults = [
@@ -41,6 +43,7 @@ test('no secret of the executor gets into its log, answers, events, metrics, sto
     'github-token': `${gitHubToken}\n`,
     'cdn-token': ` ${canary}Cdn \r\n\n`,
     'unusable-token': `${canary}First\n${canary}Second\n`,
+    'webhook-secret': `${webhookSecret}\n`,
     tokens: `ci ${apiToken} *\n`,
     'api-token': `${apiToken}\n`,
     'other-token': `${canary}Other\n`,
@@ -89,6 +92,12 @@ test('no secret of the executor gets into its log, answers, events, metrics, sto
   for (const path of ['/v1/executions?limit=500', '/v1/steps', '/metrics', '/openapi.json', '/v2'])
     await call('GET', path);
   await call('POST', '/v1/steps/purge-cdn:plan', { body: { with: { tags: ['shop'], connection: 'cdn-403' } } });
+  for (const [secret, status] of [
+    [webhookSecret, 204],
+    [`${canary}Guess`, 401],
+  ] as const) {
+    assert.equal((await call('POST', '/v1/hooks/github', webhookDelivery(secret, 'ping', {}))).status, status);
+  }
   await server.write('tokens', `ci ${apiToken}\n`);
   await untilWritten(server, 'the tokens file cannot be used', () => call('GET', '/v1/steps'));
 
@@ -156,6 +165,7 @@ connections:
     default: true
     baseUrl: ${gitHubUrl}
     auth: { tokenFile: github-token }
+    webhookSecretFile: webhook-secret
     pollInterval: 100ms${faults.map((fault) => lines(fault, (usual) => usual)).join('')}${lines(unusable, () => 'unusable-token')}
 `;
 }

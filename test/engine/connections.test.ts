@@ -25,6 +25,9 @@ function toyType() {
       raise();
       return () => done.push(`release ${client} ${key}`);
     },
+    wake: (client, key) => {
+      done.push(`wake ${client} ${key}`);
+    },
     close: async (client) => {
       done.push(`close ${client}`);
     },
@@ -64,6 +67,14 @@ test('a signal of a connection that is configured no longer wakes who waits for 
     raised += 1;
   })();
   assert.deepEqual([raised, done], [1, []]);
+});
+
+test('what is told from outside goes to the connection that the key names, and to no other', () => {
+  const { type, done } = toyType();
+  const [source] = open(type, settings('one'), settings('two')).sources();
+  source?.wake?.('two/apis/things/a');
+  source?.wake?.('gone/apis/things/a');
+  assert.deepEqual(done, ['open two', 'wake two apis/things/a']);
 });
 
 test('a type that cannot be waited on is no source', () => {

@@ -1,11 +1,13 @@
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
+import { type TestContext, test } from 'node:test';
 import { NotSent } from '../../src/core/effect.ts';
 import type { Execution, ExecutionStatus } from '../../src/core/execution.ts';
 import { type Held, type Holding, sendingAs } from '../../src/core/holding.ts';
 import type { JsonObject } from '../../src/core/json.ts';
 import { limits } from '../../src/core/limits.ts';
 import { Problem } from '../../src/core/problem.ts';
+import type { SignalSource } from '../../src/core/signal.ts';
+import type { Step } from '../../src/core/step.ts';
 import { ExecutionMissing, type ExecutionStore, ExecutionTooLarge } from '../../src/core/store.ts';
 import type { EpochMs } from '../../src/core/time.ts';
 import { openSqliteStore } from '../../src/store/sqlite/sqlite-store.ts';
@@ -119,6 +121,139 @@ test('a stop that another process stores wakes the holder', async (t) => {
   const stop = { reason: 'Cancelled', at: bench.clock.now(), message: 'by another replica' } as const;
   await overwrite(bench.store, (status) => ({ ...status, stop }));
   assert.equal((await bench.ended('one')).status.message, 'by another replica');
+});
+
+/** Waits for what the test raises, and counts its looks. */
+function watchingStep(looks: string[], onLook = async () => {}) {
+  return toyStep(async ({ execution: { id } }) => {
+    looks.push(id);
+    await onLook();
+    return { kind: 'waiting', message: 'watching', signals: ['runs:7'], until: someday };
+  });
+}
+
+/** Raises nobody by itself. */
+class ScriptedSource implements SignalSource {
+  readonly prefix = 'runs';
+  readonly woken: string[] = [];
+  readonly #raises = new Set<() => void>();
+
+  subscribe(_key: string, raise: () => void): () => void {
+    this.#raises.add(raise);
+    return () => this.#raises.delete(raise);
+  }
+
+  wake(key: string): void {
+    this.woken.push(key);
+    for (const raise of this.#raises) raise();
+  }
+}
+
+/** As a store in a cluster can tell it. */
+async function storeOfMany(): Promise<ExecutionStore> {
+  const store = await openSqliteStore({ path: ':memory:' });
+  return Object.assign(store, {
+    async waitingFor(signal: string) {
+      const { items } = await store.list({}, { limit: 100 });
+      return items.filter(({ status }) => status.signals.includes(signal));
+    },
+  });
+}
+
+/** One process that waits for runs:7, and another that hears of it. */
+async function holderAndHearer(t: TestContext, step: Step) {
+  const store = await storeOfMany();
+  const [mine, theirs] = [new ScriptedHolding('a'), new ScriptedHolding('b')];
+  theirs.claims = () => undefined;
+  const sources = [new ScriptedSource(), new ScriptedSource()] as const;
+  const holder = await openWorkbench({ steps: [step], holding: mine, store, sources: [sources[0]] });
+  const hearer = await openWorkbench({ steps: [step], holding: theirs, store, sources: [sources[1]] });
+  t.after(async () => {
+    await hearer.engine.close();
+    await holder.close();
+  });
+  await holder.submit('one');
+  await holder.until('one', ({ status }) => status.message === 'watching');
+  await holder.settled();
+  return { store, sources, holder, hearer };
+}
+
+test('a signal that another process hears of wakes the holder, who takes it away', async (t) => {
+  const looks: string[] = [];
+  const { store, sources, holder, hearer } = await holderAndHearer(t, watchingStep(looks));
+  const { version } = await standing(store);
+  await hearer.engine.wake(['runs:7', 'runs:8', 'others:1']);
+  await holder.settled();
+  const { status, version: after } = await standing(store);
+  assert.equal(looks.length, 2);
+  assert.deepEqual([status.signal, status.holder, status.message], [undefined, 'a', 'watching']);
+  assert.equal(after, version + 2, 'one write for each of the two');
+  assert.deepEqual(sources[0].woken, ['7'], 'its own watch learns that somebody tells');
+});
+
+test('a signal that comes while the holder looks makes it look once more', async (t) => {
+  const looks: string[] = [];
+  let onLook = async () => {};
+  const { store, holder, hearer } = await holderAndHearer(
+    t,
+    watchingStep(looks, () => onLook()),
+  );
+  onLook = async () => {
+    onLook = async () => {};
+    await hearer.engine.wake(['runs:7']);
+  };
+  await hearer.engine.wake(['runs:7']);
+  await holder.settled();
+  assert.equal(looks.length, 3);
+  assert.equal((await standing(store)).status.signal, undefined);
+});
+
+test('a signal is not stored for one that does not wait for it any more', async (t) => {
+  const { store, hearer } = await holderAndHearer(t, watchingStep([]));
+  const { update } = store;
+  store.update = async (...args) => {
+    store.update = update;
+    // It goes on in between.
+    await overwrite(store, (status) => ({ ...status, signals: [] }));
+    return await store.update(...args);
+  };
+  const { version } = await standing(store);
+  await hearer.engine.wake(['runs:7']);
+  assert.equal((await standing(store)).version, version + 1);
+});
+
+test('a signal of what a process holds itself is not stored', async (t) => {
+  const looks: string[] = [];
+  const { store, holder } = await holderAndHearer(t, watchingStep(looks));
+  const { version } = await standing(store);
+  await holder.engine.wake(['runs:7']);
+  await holder.settled();
+  assert.deepEqual([looks.length, (await standing(store)).version], [2, version]);
+});
+
+test('a signal that cannot be stored is said so, for its sender to send it again', async (t) => {
+  const { store, hearer } = await holderAndHearer(t, watchingStep([]));
+  store.update = async () => {
+    throw new Error('the disk is full');
+  };
+  const isUnavailable = (error: unknown) => error instanceof Problem && error.code === 'unavailable';
+  await assert.rejects(hearer.engine.wake(['runs:7']), isUnavailable);
+});
+
+test('a signal that is stored while another takes over keeps it from nothing', async (t) => {
+  const holding = new ScriptedHolding('b');
+  holding.claims = () => 0;
+  let advances = 0;
+  const step = toyStep(async () => {
+    advances += 1;
+    if (advances === 1) await overwrite(bench.store, (status) => ({ ...status, signal: 'runs:7' }));
+    return { kind: 'succeeded', outputs: {} };
+  });
+  const bench = await openWorkbench({ steps: [step], holding, store: await storeWithHolder('a') });
+  t.after(bench.close);
+  bench.clock.advance(1_000);
+  const { status } = await bench.ended('one');
+  assert.deepEqual([status.state, status.holder, status.signal, advances], ['succeeded', 'b', undefined, 1]);
 });
 
 test('one that another process has begun with since it was read is lost to this one before it sends', async (t) => {

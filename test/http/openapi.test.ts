@@ -28,7 +28,7 @@ test('every reference leads to a schema, and every schema is one', async (t) => 
   for (const { operation } of operationsOf(document)) {
     for (const parameter of operation.parameters as JsonObject[]) compile(objectAt(parameter, 'schema'));
     for (const response of Object.values(objectAt(operation, 'responses'))) {
-      for (const content of Object.values(objectAt(response, 'content'))) {
+      for (const content of Object.values(objectAt(response).content ?? {})) {
         if ('schema' in objectAt(content)) compile(objectAt(content, 'schema'));
       }
     }

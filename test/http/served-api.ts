@@ -4,9 +4,11 @@ import pino from 'pino';
 import { Registry } from 'prom-client';
 import { Pool } from 'undici';
 import type { JsonObject } from '../../src/core/json.ts';
+import { Problem } from '../../src/core/problem.ts';
 import type { SignalSource } from '../../src/core/signal.ts';
 import type { Outcome } from '../../src/core/step.ts';
 import type { ExecutionStore } from '../../src/core/store.ts';
+import type { WebhookReceiver } from '../../src/core/webhook.ts';
 import { createApp, type HttpDependencies } from '../../src/http/app.ts';
 import { anonymousOnLoopback } from '../../src/http/authenticate.ts';
 import { startHttpServer } from '../../src/http/listen.ts';
@@ -40,6 +42,12 @@ const planned = toyStep(async () => ({ kind: 'succeeded', outputs: {} }), {
     notes: ['by tag'],
   }),
 });
+
+const noWebhooks: WebhookReceiver = {
+  async receive() {
+    throw new Problem('not-found', 'no webhooks here');
+  },
+};
 
 /**
  * The API on a free port, with a real engine on a real store in memory and a clock that the test moves. Every answer to
@@ -83,6 +91,7 @@ export async function serveApi(
     ready: () => true,
     ownNamespace: 'default',
     workflowOrigins: 'trusted',
+    webhooks: { github: noWebhooks },
     allowedHosts: undefined,
     metrics: new Registry(),
   };

@@ -5,6 +5,7 @@ import { type EffectRecord, type Execution, isOpen, type ProgressRecord, type St
 import type { Json, JsonObject } from '../../src/core/json.ts';
 import { limits } from '../../src/core/limits.ts';
 import { withDefaults } from '../../src/core/schema.ts';
+import type { Release } from '../../src/core/signal.ts';
 import type { Items, Outcome, SendRange, Settled, Step, StepContext } from '../../src/core/step.ts';
 import type { EpochMs } from '../../src/core/time.ts';
 import type { ManualClock } from '../support/manual-clock.ts';
@@ -16,6 +17,15 @@ export interface FakeOptions {
   readonly clock: ManualClock;
   /** What `context.connection` gives. */
   readonly client: unknown;
+  /** Absent: nothing is ever signalled. */
+  readonly signals?: Signals;
+}
+
+/** What raises the executions of a test. */
+export interface Signals {
+  subscribe(client: unknown, signal: string, raise: () => void): Release;
+  /** Resolves when what the clock has rung for has come to rest. */
+  settled(): Promise<void>;
 }
 
 /** Looks for open effects this often. */
@@ -28,17 +38,22 @@ const mostAdvances = 1_000;
  * waited for. It keeps the journal when the step is given another client, as a restart does.
  */
 export class FakeExecution {
-  client: unknown;
   execution: Execution;
+  /** Something that it waits for was signalled since it advanced last. */
+  isRaised = false;
   /** The messages of waiting outcomes, each once per phase. */
   readonly messages: string[] = [];
   readonly #step: Step;
   readonly #clock: ManualClock;
+  readonly #signals: Signals | undefined;
+  readonly #subscriptions = new Map<string, Release>();
+  #client: unknown;
 
-  constructor({ id = 'e1', step, with: given, clock, client }: FakeOptions) {
+  constructor({ id = 'e1', step, with: given, clock, client, signals }: FakeOptions) {
     this.#step = step;
     this.#clock = clock;
-    this.client = client;
+    this.#signals = signals;
+    this.#client = client;
     const now = clock.now();
     this.execution = {
       namespace: 'default',
@@ -50,6 +65,16 @@ export class FakeExecution {
       deadline: now + 7_200_000,
       status: { state: 'running', message: 'started', outputs: {}, attempts: 0, effects: [], signals: [] },
     };
+  }
+
+  get client(): unknown {
+    return this.#client;
+  }
+
+  /** Another one's signals are not those of the first. */
+  set client(client: unknown) {
+    this.#subscribe([]);
+    this.#client = client;
   }
 
   stop(stop: Stop): void {
@@ -70,8 +95,10 @@ export class FakeExecution {
 
   /** One advance, its outcome taken over as the engine does. A throw that is no outcome goes through. */
   async advance(): Promise<Outcome> {
+    this.isRaised = false;
     const outcome = await this.#outcome();
     const { status } = this.execution;
+    this.#subscribe((outcome.kind === 'waiting' && outcome.signals) || []);
     this.#change({ outputs: { ...status.outputs, ...outcome.outputs } });
     if (outcome.kind === 'waiting') {
       if (this.messages.at(-1) !== outcome.message) this.messages.push(outcome.message);
@@ -86,14 +113,29 @@ export class FakeExecution {
       const outcome = await this.advance();
       if (outcome.kind !== 'waiting') return outcome;
       onWait(outcome);
-      this.passTimeUntil(outcome.until);
+      if (outcome.until === undefined) throw new Error('waits for something that does not come by itself');
+      await passTime(this.#clock, [this], outcome.until);
     }
     throw new Error(`no end after ${mostAdvances} advances; last: ${this.messages.at(-1)}`);
   }
 
-  passTimeUntil(time: EpochMs | undefined): void {
-    if (time === undefined) throw new Error('waits for something that does not come by itself');
-    this.#clock.advance(Math.max(0, time - this.#clock.now()));
+  async settled(): Promise<void> {
+    await this.#signals?.settled();
+  }
+
+  #subscribe(signals: readonly string[]): void {
+    for (const [signal, release] of this.#subscriptions) {
+      if (signals.includes(signal)) continue;
+      release();
+      this.#subscriptions.delete(signal);
+    }
+    for (const signal of signals) {
+      if (this.#subscriptions.has(signal) || this.#signals === undefined) continue;
+      const raise = () => {
+        this.isRaised = true;
+      };
+      this.#subscriptions.set(signal, this.#signals.subscribe(this.#client, signal, raise));
+    }
   }
 
   async #outcome(): Promise<Outcome> {
@@ -259,14 +301,25 @@ export class FakeExecution {
   }
 }
 
+/** Lets time pass to the one given, or until one of them is raised. */
+async function passTime(clock: ManualClock, executions: readonly FakeExecution[], time: EpochMs): Promise<void> {
+  for (;;) {
+    for (const execution of executions) await execution.settled();
+    if (clock.now() >= time || executions.some(({ isRaised }) => isRaised)) return;
+    clock.advanceToNext(time);
+  }
+}
+
 /** Like `finish` for several at once: all that are due advance at the same time. The ends stand in the order given. */
 export async function finishTogether(clock: ManualClock, executions: readonly FakeExecution[]): Promise<Outcome[]> {
   const due = new Map(executions.map((execution) => [execution, clock.now()]));
   const ends = new Map<FakeExecution, Outcome>();
   for (let round = 0; due.size > 0; round += 1) {
     if (round > mostAdvances) throw new Error(`${due.size} executions do not end`);
-    clock.advance(Math.max(0, Math.min(...due.values()) - clock.now()));
-    const turn = [...due].filter(([, time]) => time <= clock.now()).map(([execution]) => execution);
+    await passTime(clock, [...due.keys()], Math.min(...due.values()));
+    const turn = [...due]
+      .filter(([{ isRaised }, time]) => isRaised || time <= clock.now())
+      .map(([execution]) => execution);
     await Promise.all(
       turn.map(async (execution) => {
         const outcome = await execution.advance();

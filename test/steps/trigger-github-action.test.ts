@@ -49,8 +49,11 @@ interface Bench extends OpenGitHub {
 
 async function open(test: TestContext, options: OpenOptions = {}): Promise<Bench> {
   const github = await openGitHub(test, { ...options, standIn: { ...repositories(), ...options.standIn } });
-  const { clock, client } = github;
-  return { ...github, execution: (params, id = 'e1') => new FakeExecution({ id, step, with: params, clock, client }) };
+  const { clock, client, signals } = github;
+  return {
+    ...github,
+    execution: (params, id = 'e1') => new FakeExecution({ id, step, with: params, clock, client, signals }),
+  };
 }
 
 /** Somebody else's dispatch, with the token given, past our client. */
@@ -116,18 +119,33 @@ describe('trigger-github-action', () => {
     assert.equal(bench.standIn.dispatches('acme/shop', 'plain.yml'), 1);
   });
 
-  it('looks every 5 s in the first minute, then every 15 s, and every 45 s after ten minutes', async (t) => {
-    const plan = [
-      { status: 'in_progress', forMs: 20 * minuteMs },
-      { status: 'completed', conclusion: 'success' },
-    ];
-    const bench = await open(t, { standIn: repositories({ plan }) });
-    await bench.execution(marked).finish();
-    const times = requestsOf(bench, 'getRun').map(({ at }) => at - (bench.standIn.runs[0]?.createdAt ?? 0));
-    const gaps = times.slice(1).map((time, index) => time - (times[index] ?? 0));
-    assert.deepEqual([...new Set(gaps)], [5_000, 15_000, 45_000]);
-    assert.equal(times.filter((time) => time <= minuteMs).length, 13);
-    assert.equal(times.filter((time) => time > minuteMs && time <= 10 * minuteMs).length, 36);
+  it('waits for the watch of its repository, and looks by itself only every 5 minutes', async (t) => {
+    const bench = await open(t, { standIn: repositories({ plan: [{ status: 'in_progress' }] }) });
+    const outcome = await bench.execution({ ...marked, repository: 'Acme/Shop' }).advance();
+    assert.ok(outcome.kind === 'waiting');
+    assert.deepEqual(outcome.signals, [`github:test/acme/shop/${bench.standIn.runs[0]?.id}`]);
+    assert.equal(outcome.until, bench.clock.now() + 5 * minuteMs);
+  });
+
+  it('looks by itself more seldom than the watch, however seldom that is', async (t) => {
+    const bench = await open(t, { connection: { pollInterval: '10m' } });
+    const outcome = await bench.execution(marked).advance();
+    assert.equal(outcome.kind === 'waiting' && outcome.until, bench.clock.now() + 90 * minuteMs);
+  });
+
+  it('believes no webhook: it reads the run, and anew', async (t) => {
+    const bench = await open(t, { standIn: repositories({ plan: [{ status: 'in_progress' }] }) });
+    const execution = bench.execution(marked);
+    await execution.advance();
+    const [run] = bench.standIn.runs;
+    assert.ok(run !== undefined);
+    const place = { repository: 'acme/shop', runId: run.id };
+    bench.client.watches.wake(place);
+    assert.ok(execution.isRaised);
+    assert.equal((await execution.advance()).kind, 'waiting');
+    bench.standIn.setRun(run.id, { status: 'completed', conclusion: 'failure' });
+    bench.client.watches.wake(place);
+    assert.equal(reasonOf(await execution.advance()), 'UnexpectedResult');
   });
 
   it('pays only for the looks at a run that show something new', async (t) => {

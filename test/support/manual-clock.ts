@@ -33,6 +33,12 @@ export class ManualClock implements Clock {
     this.#now = until;
   }
 
+  /** Only to the next time for which an alarm is set, so that what it has begun can go on before time does. */
+  advanceToNext(until: EpochMs): void {
+    const next = Math.min(this.#next(until)?.time ?? until, until);
+    this.advance(Math.max(0, next - this.#now));
+  }
+
   #next(until: EpochMs) {
     return this.#alarms.filter(({ time }) => time <= until).sort((left, right) => left.time - right.time)[0];
   }

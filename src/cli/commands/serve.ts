@@ -10,6 +10,7 @@ export async function serve(options: GlobalOptions, session: Session): Promise<E
   const [main, { configuration }] = await Promise.all([import('../../main.ts'), import('../configuration.ts')]);
   const server = await main.serve(await configuration(options, session));
   session.stderr.write(`aftersync serves ${server.url}\n`);
+  if (server.hooksUrl !== undefined) session.stderr.write(`webhooks are received at ${server.hooksUrl}\n`);
   if (!interrupted.aborted) await once(interrupted, 'abort');
   session.stderr.write('stopping as soon as what is being sent has ended; a second signal stops at once\n');
   await server.close();

@@ -5,6 +5,7 @@ import { requireDurationMs } from '../../core/time.ts';
 import { appAuthentication } from './app-authentication.ts';
 import { tokenAuthentication } from './authentication.ts';
 import { GitHubClient } from './github-client.ts';
+import { githubType, toRunPlace } from './run-signal.ts';
 
 const AuthSchema = Type.Object(
   {
@@ -31,7 +32,7 @@ const AuthSchema = Type.Object(
 
 /** github.com, or a GitHub Enterprise Server at `https://HOST/api/v3`. */
 export const github = defineConnectionType({
-  type: 'github',
+  type: githubType,
   family: 'github',
   options: Type.Object({
     baseUrl: Type.String({
@@ -55,8 +56,11 @@ export const github = defineConnectionType({
       ...DurationSchema,
       default: '5s',
       description:
-        'Between two looks at a run in its first minute; three times that later, nine times after ten minutes.',
+        'Between two looks at the runs of a repository while the youngest is in its first minute; three times that later, nine times after ten minutes.',
     }),
+    webhookSecretFile: Type.Optional(
+      Type.String({ minLength: 1, description: "A file with the secret of GitHub's webhooks for these repositories." }),
+    ),
   }),
   allow: ['repositories'],
   templates: ['aftersync-github', 'aftersync-github-app'],
@@ -65,6 +69,7 @@ export const github = defineConnectionType({
     const baseUrl = address.replace(/\/+$/, '');
     return new GitHubClient(
       {
+        connectionName: tools.connectionName,
         baseUrl,
         authentication: authenticationOf(auth, baseUrl, tools),
         sendTimeoutMs: requireDurationMs(sendTimeout),
@@ -74,6 +79,10 @@ export const github = defineConnectionType({
       tools,
     );
   },
+
+  subscribe: (client, key, raise) => client.watch(toRunPlace(key), raise),
+  wake: (client, key) => client.watches.wake(toRunPlace(key)),
+  close: async (client) => client.watches.close(),
 });
 
 function authenticationOf({ tokenFile, app }: Static<typeof AuthSchema>, baseUrl: string, tools: ProviderTools) {

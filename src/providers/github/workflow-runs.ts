@@ -13,6 +13,7 @@ const pageSize = 100;
 /** Filtered lists give no more than 1,000 runs (facts/github-actions.md, section 3). */
 const mostPages = 10;
 const rememberedRuns = 10_000;
+const rememberedLists = 100;
 
 const RunListSchema = Type.Object({ workflow_runs: Type.Array(Type.Unknown()) });
 const JobListSchema = Type.Object({
@@ -60,6 +61,9 @@ export class WorkflowRuns {
   readonly #api: GitHubApi;
   /** With the ETag of each, so that asking again is free while nothing has changed. */
   readonly #known = new LruMap<string, { readonly etag: string; readonly run: WorkflowRun }>(rememberedRuns);
+  readonly #lists = new LruMap<string, { readonly etag: string; readonly runs: readonly WorkflowRun[] }>(
+    rememberedLists,
+  );
 
   constructor(api: GitHubApi) {
     this.#api = api;
@@ -83,6 +87,26 @@ export class WorkflowRuns {
       if (found.length < pageSize) return { runs, isComplete: true, serverTime };
     }
     return { runs, isComplete: false, serverTime };
+  }
+
+  /** The newest hundred that a dispatch started, of all workflows. Lists lag behind and have lost runs. */
+  async newest(repository: string, signal: AbortSignal): Promise<readonly WorkflowRun[]> {
+    const known = this.#lists.get(repository);
+    const answer = await this.#api.read({
+      path: '/repos/{owner}/{repo}/actions/runs',
+      params: { ...repositoryParams(repository), ...dispatchedParams },
+      purpose: {
+        act: `list the runs of ${repository}`,
+        subject: `repository ${repository}`,
+        permission: `Actions: read on ${repository}`,
+      },
+      etag: known?.etag,
+      signal,
+    });
+    if (answer.status === 304 && known !== undefined) return known.runs;
+    const runs = runsIn(answer);
+    if (answer.headers.etag !== undefined) this.#lists.set(repository, { etag: answer.headers.etag, runs });
+    return runs;
   }
 
   /** The run as it stands, in its newest attempt. Undefined: 404, which also hides what the token may not see. */
@@ -127,7 +151,7 @@ export class WorkflowRuns {
     params: Readonly<Record<string, number>>,
     signal: AbortSignal,
   ): Promise<WorkflowRun | undefined> {
-    const key = [place.repository, place.runId, ...Object.values(params)].join('/');
+    const key = [place.repository.toLowerCase(), place.runId, ...Object.values(params)].join('/');
     const known = this.#known.get(key);
     const answer = await this.#api.read(
       {
@@ -175,11 +199,11 @@ function runParams({ repository, runId }: RunPlace) {
   return { ...repositoryParams(repository), run_id: runId };
 }
 
+const dispatchedParams = { event: 'workflow_dispatch', exclude_pull_requests: true, per_page: pageSize };
+
 function searchParams({ created }: RunSearch) {
   return {
-    event: 'workflow_dispatch',
-    exclude_pull_requests: true,
-    per_page: pageSize,
+    ...dispatchedParams,
     ...(created === undefined ? {} : { created: `${toSeconds(created.from)}..${toSeconds(created.to)}` }),
   };
 }

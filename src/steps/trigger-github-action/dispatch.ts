@@ -6,11 +6,11 @@ import type { StepContext } from '../../core/step.ts';
 import type { EpochMs } from '../../core/time.ts';
 import type { OpenDispatch } from '../../providers/github/dispatch-ledger.ts';
 import type { GitHubClient } from '../../providers/github/github-client.ts';
+import { longestPollIntervalMs } from '../../providers/github/poll-interval.ts';
 import { RunNotNamed } from '../../providers/github/workflows.ts';
 import { chooseRun, type UnmarkedSearch } from './choose-run.ts';
 import { markText } from './mark.ts';
 import type { Params } from './params.ts';
-import { longestPollIntervalMs } from './poll-interval.ts';
 
 export const dispatchName = 'dispatch';
 
@@ -211,7 +211,7 @@ export class DispatchEffect implements Effect<DispatchRequest, Dispatched> {
     const isShared = this.#context.execution.status.holder !== undefined;
     if (actor === undefined || isShared) return undefined;
     if (ledger.others(open, intentAt).length > 0) return undefined;
-    // After a restart the others' runs are known once each of them has advanced, which none puts off for longer.
+    // After a restart the others' runs are known: who waits for one has subscribed, and all others have advanced by then.
     const othersKnownAt = ledger.openedAt + 2 * longestPollIntervalMs(options.pollIntervalMs);
     if (intentAt < ledger.openedAt && this.#context.now() < othersKnownAt) return undefined;
     const isOfAnother = (runId: number) => ledger.isOfAnother(runId, open.owner);

@@ -3,16 +3,18 @@ import type { EffectRecord, Stop } from '../../core/execution.ts';
 import type { Outcome, StepContext } from '../../core/step.ts';
 import type { EpochMs } from '../../core/time.ts';
 import type { GitHubClient } from '../../providers/github/github-client.ts';
+import { longestPollIntervalMs } from '../../providers/github/poll-interval.ts';
 import { isEnded, type WorkflowRun } from '../../providers/github/workflow-run.ts';
 import type { FailedJob, RunPlace } from '../../providers/github/workflow-runs.ts';
 import { type Dispatched, dispatchName } from './dispatch.ts';
 import { conclusionMessage, outputsOf, phaseOf, stopped } from './outcome.ts';
 import type { Outputs, Params } from './params.ts';
-import { nextPoll } from './poll-interval.ts';
 
 /** A dispatch makes the first attempt; re-runs of people do not change how that one ended. */
 const awaitedAttempt = 1;
 const cancelName = 'cancel';
+/** A list can show a run as it was for longer than it should: so seldom, each run is read whatever the watch has seen. */
+const sweepMs = 5 * 60_000;
 
 export interface Watch {
   readonly context: StepContext;
@@ -54,8 +56,9 @@ function unseen(watch: Watch): Outcome<Outputs> {
   const { context, client, params, dispatched } = watch;
   const outputs = outputsOf(dispatched);
   if (context.stop !== undefined) return stopped(context.stop, `; the run: ${dispatched.runUrl}`, outputs);
-  if (context.now() < startedAt(watch) + client.options.discoverForMs) {
-    return waiting(watch, `GitHub does not show the run yet: ${dispatched.runUrl}`, outputs);
+  const givenUpAt = startedAt(watch) + client.options.discoverForMs;
+  if (context.now() < givenUpAt) {
+    return waiting(watch, `GitHub does not show the run yet: ${dispatched.runUrl}`, outputs, givenUpAt);
   }
   const message = `GitHub shows the run no longer (404): it was deleted, or the connection may not read ${params.repository} any more: ${dispatched.runUrl}`;
   return { kind: 'failed', reason: 'UnexpectedResult', message, outputs };
@@ -106,11 +109,21 @@ export function cancelEffect(
   };
 }
 
-function waiting(watch: Watch, message: string, outputs: Outputs): Outcome<Outputs> {
-  const { client, context, remark } = watch;
-  // Under a stop there are two minutes in all, and nothing else to do.
-  const since = context.stop === undefined ? startedAt(watch) : context.now();
-  return { kind: 'waiting', message: remark + message, until: nextPoll(client, since, context.now()), outputs };
+/** The run is watched together with the others of its repository; by `until` it is read in any case. */
+function waiting(watch: Watch, message: string, outputs: Outputs, until = sweepAt(watch)): Outcome<Outputs> {
+  const { client, params, dispatched, remark } = watch;
+  const signals = [client.signalOf(placeOf(params, dispatched))];
+  return { kind: 'waiting', message: remark + message, until, signals, outputs };
+}
+
+function sweepAt({ client, context }: Watch): EpochMs {
+  const { pollIntervalMs } = client.options;
+  // Under a stop there are two minutes in all, and the watch may look more seldom.
+  const pauseMs =
+    context.stop === undefined
+      ? Math.max(sweepMs, longestPollIntervalMs(pollIntervalMs))
+      : client.budget.stretch(pollIntervalMs);
+  return context.now() + pauseMs;
 }
 
 function startedAt(watch: Watch): EpochMs {

@@ -15,6 +15,8 @@ export class ExecutionCache {
   readonly #byKey = new Map<string, StoredExecution>();
   readonly #unfinished = new Set<string>();
   readonly #byOriginStep = new Map<string, Set<string>>();
+  /** Of the unfinished. */
+  readonly #bySignal = new Map<string, Set<string>>();
   /** UIDs. */
   readonly #deleted = new Set<string>();
   readonly #watchers = new Set<CacheWatcher>();
@@ -31,18 +33,16 @@ export class ExecutionCache {
     for (const { execution } of this.#byKey.values()) yield execution;
   }
 
-  *unfinished(): Iterable<Execution> {
-    for (const text of this.#unfinished) {
-      const stored = this.#byKey.get(text);
-      if (stored !== undefined) yield stored.execution;
-    }
+  unfinished(): Iterable<Execution> {
+    return this.#named(this.#unfinished);
   }
 
-  *ofOriginStep(originStep: string): Iterable<Execution> {
-    for (const text of this.#byOriginStep.get(originStep) ?? []) {
-      const stored = this.#byKey.get(text);
-      if (stored !== undefined) yield stored.execution;
-    }
+  ofOriginStep(originStep: string): Iterable<Execution> {
+    return this.#named(this.#byOriginStep.get(originStep));
+  }
+
+  waitingFor(signal: string): Iterable<Execution> {
+    return this.#named(this.#bySignal.get(signal));
   }
 
   originSteps(): Iterable<string> {
@@ -91,20 +91,36 @@ export class ExecutionCache {
     return () => this.#watchers.delete(watcher);
   }
 
+  *#named(texts: Iterable<string> = []): Iterable<Execution> {
+    for (const text of texts) {
+      const stored = this.#byKey.get(text);
+      if (stored !== undefined) yield stored.execution;
+    }
+  }
+
   #index(text: string, { status }: Execution): void {
-    if (!isFinal(status.state)) this.#unfinished.add(text);
-    if (status.originStep === undefined) return;
-    const texts = this.#byOriginStep.get(status.originStep) ?? new Set();
-    this.#byOriginStep.set(status.originStep, texts.add(text));
+    if (status.originStep !== undefined) add(this.#byOriginStep, status.originStep, text);
+    if (isFinal(status.state)) return;
+    this.#unfinished.add(text);
+    for (const signal of status.signals) add(this.#bySignal, signal, text);
   }
 
   #unindex(text: string, { status }: Execution): void {
     this.#unfinished.delete(text);
-    if (status.originStep === undefined) return;
-    const texts = this.#byOriginStep.get(status.originStep);
-    texts?.delete(text);
-    if (texts?.size === 0) this.#byOriginStep.delete(status.originStep);
+    if (status.originStep !== undefined) remove(this.#byOriginStep, status.originStep, text);
+    for (const signal of status.signals) remove(this.#bySignal, signal, text);
   }
+}
+
+function add(index: Map<string, Set<string>>, name: string, text: string): void {
+  const texts = index.get(name) ?? new Set();
+  index.set(name, texts.add(text));
+}
+
+function remove(index: Map<string, Set<string>>, name: string, text: string): void {
+  const texts = index.get(name);
+  texts?.delete(text);
+  if (texts?.size === 0) index.delete(name);
 }
 
 /** Resource versions are numbers that grow (KEP-5504); of one object the later write has the larger. */

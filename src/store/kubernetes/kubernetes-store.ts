@@ -197,6 +197,10 @@ class KubernetesStore implements ExecutionStore {
     return this.#cache.unfinishedCount;
   }
 
+  async waitingFor(signal: string): Promise<readonly Execution[]> {
+    return [...this.#cache.waitingFor(signal)];
+  }
+
   async deleteFinished(rule: RetentionRule, limit: number): Promise<number> {
     this.#assertOpen();
     const work = disposable(this.#cache, rule, limit).values();

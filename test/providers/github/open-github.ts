@@ -1,10 +1,12 @@
 import type { TestContext } from 'node:test';
+import { setImmediate } from 'node:timers/promises';
 import { pino } from 'pino';
 import type { ConnectionTools, HttpAnswer, HttpRequest } from '../../../src/core/connection.ts';
 import { withDefaults } from '../../../src/core/schema.ts';
 import { github } from '../../../src/providers/github/connection.ts';
 import type { GitHubClient } from '../../../src/providers/github/github-client.ts';
 import { createHttpFetch } from '../../../src/providers/http-client.ts';
+import type { Signals } from '../../steps/fake-context.ts';
 import { STAND_IN_TOKEN, type StandInOptions } from '../../support/github/options.ts';
 import { type GitHubStandIn, startGitHubStandIn } from '../../support/github/stand-in.ts';
 import { ManualClock } from '../../support/manual-clock.ts';
@@ -27,6 +29,7 @@ export interface OpenGitHub {
   readonly client: GitHubClient;
   /** All log lines so far. */
   readonly logged: () => string;
+  readonly signals: Signals;
   /** Another client of the same connection, as after a restart. */
   reopen(): GitHubClient;
 }
@@ -48,6 +51,7 @@ export async function openGitHub(test: TestContext, options: OpenOptions = {}): 
     await standIn.close();
     await http.close();
   });
+  let underWay = 0;
   const lines: string[] = [];
   const tools: ConnectionTools = {
     ...providerTools({
@@ -58,7 +62,14 @@ export async function openGitHub(test: TestContext, options: OpenOptions = {}): 
           return options.app?.key();
         },
       },
-      fetch: async (request) => options.instead?.(request) ?? (await http.fetch(request)),
+      fetch: async (request) => {
+        underWay += 1;
+        try {
+          return options.instead?.(request) ?? (await http.fetch(request));
+        } finally {
+          underWay -= 1;
+        }
+      },
     }),
     log: pino({ level: 'trace' }, { write: (line) => lines.push(line) }),
   };
@@ -66,7 +77,18 @@ export async function openGitHub(test: TestContext, options: OpenOptions = {}): 
   const connection = { baseUrl: standIn.url, auth, ...options.connection };
   const reopen = () =>
     github.open(withDefaults(github.options, connection) as Parameters<typeof github.open>[0], tools);
-  return { standIn, clock, client: reopen(), logged: () => lines.join(''), reopen };
+  const signals: Signals = {
+    subscribe: (client, signal, raise) =>
+      github.subscribe?.(client as GitHubClient, signal.replace(/^github:test\//, ''), raise) ?? (() => {}),
+    async settled() {
+      // An answer is taken in within a few turns of the event loop.
+      for (let quiet = 0; quiet < 5; quiet += 1) {
+        if (underWay > 0) quiet = 0;
+        await setImmediate();
+      }
+    },
+  };
+  return { standIn, clock, client: reopen(), signals, logged: () => lines.join(''), reopen };
 }
 
 function appSettings({ appId = 7, installationId }: NonNullable<OpenOptions['app']>) {

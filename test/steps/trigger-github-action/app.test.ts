@@ -21,8 +21,8 @@ async function open(test: TestContext) {
     },
     app: { key: () => keys.pkcs1 },
   });
-  const { clock, client } = github;
-  return { ...github, execution: new FakeExecution({ id: 'e1', step, with: params, clock, client }) };
+  const { clock, client, signals } = github;
+  return { ...github, execution: new FakeExecution({ id: 'e1', step, with: params, clock, client, signals }) };
 }
 
 describe('as an app, the step', () => {

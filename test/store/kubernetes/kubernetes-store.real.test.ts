@@ -6,6 +6,7 @@ import { limits } from '../../../src/core/limits.ts';
 import { ExecutionMissing, type ExecutionStore, ExecutionTooLarge, VersionConflict } from '../../../src/core/store.ts';
 import { systemClock } from '../../../src/core/time.ts';
 import { openKubernetesStore } from '../../../src/store/kubernetes/kubernetes-store.ts';
+import { eventually } from '../../support/eventually.ts';
 import type { Kubernetes } from '../../support/kubernetes/start-kubernetes.ts';
 import { contractNamespaces, type OpenedStore, storeContract } from '../contract.ts';
 import { failed, newExecution, running, t0 } from '../sample-executions.ts';
@@ -49,6 +50,35 @@ async function openEmpty(): Promise<OpenedStore> {
 
 // The rest is for what the store itself keeps of a request.
 storeContract('kubernetes', openEmpty, limits.objectRequestBytes - 1_024);
+
+test('what waits for a signal is found at each process, until it ends or waits for something else', async () => {
+  const { store, dispose } = await openEmpty();
+  const second = await openSecond();
+  const found = async (opened: ExecutionStore) =>
+    ((await opened.waitingFor?.('github:github/acme/shop/7')) ?? []).map(({ id }) => id);
+  const signals = ['origin:one', 'github:github/acme/shop/7'];
+  try {
+    for (const id of ['a', 'b', 'c']) await store.create(newExecution(id));
+    await store.update(newExecution('a'), 1, { ...running, signals });
+    await store.update(newExecution('b'), 1, { ...running, signals: ['github:github/acme/shop/77'] });
+    await store.update(newExecution('c'), 1, { ...running, signals });
+    assert.deepEqual(await found(store), ['a', 'c']);
+    await eventually(
+      () => found(second.store),
+      (ids) => ids.length === 2,
+    );
+    await second.store.update(newExecution('a'), 2, { ...failed(t0), signals });
+    await second.store.update(newExecution('c'), 2, running);
+    assert.deepEqual(await found(second.store), []);
+    await eventually(
+      () => found(store),
+      (ids) => ids.length === 0,
+    );
+  } finally {
+    await second.close();
+    await dispose();
+  }
+});
 
 /** Another process on the same cluster. */
 async function openSecond() {

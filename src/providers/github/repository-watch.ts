@@ -1,0 +1,153 @@
+import { Rejected } from '../../core/effect.ts';
+import type { Scheduled } from '../../core/schedule.ts';
+import type { Release } from '../../core/signal.ts';
+import type { EpochMs } from '../../core/time.ts';
+import type { WorkflowRun } from './workflow-run.ts';
+import type { RunPlace, WorkflowRuns } from './workflow-runs.ts';
+
+/** Of those that the list does not show, so many are read by themselves in one look; the others have their turn later. */
+const mostSingleReads = 5;
+
+/** The runs of one repository that anything waits for, and one look at all of them. */
+export class RepositoryWatch implements Scheduled {
+  at: EpochMs = 0;
+  position = -1;
+  /** Looks in a row that failed. */
+  failures = 0;
+  /** A look is due or under way: when the next one is comes with its end. */
+  isBusy = false;
+  /** In lower case. */
+  readonly repository: string;
+  readonly #source: WorkflowRuns;
+  readonly #runs = new Map<number, WatchedRun>();
+
+  constructor(repository: string, source: WorkflowRuns) {
+    this.repository = repository;
+    this.#source = source;
+  }
+
+  get isUnused(): boolean {
+    return this.#runs.size === 0;
+  }
+
+  subscribe(runId: number, raise: () => void): Release {
+    const watched = this.#runs.get(runId) ?? new WatchedRun({ repository: this.repository, runId });
+    this.#runs.set(runId, watched);
+    const release = watched.subscribe(raise);
+    return () => {
+      release();
+      if (watched.isUnused && this.#runs.get(runId) === watched) this.#runs.delete(runId);
+    };
+  }
+
+  raise(runId: number): void {
+    this.#runs.get(runId)?.raiseAll();
+  }
+
+  /** When the youngest run was created. Undefined: there is one of which that is not known yet. */
+  get youngestAt(): EpochMs | undefined {
+    let youngest = 0;
+    for (const { run } of this.#runs.values()) {
+      if (run === undefined) return undefined;
+      youngest = Math.max(youngest, run.createdAt);
+    }
+    return youngest;
+  }
+
+  /**
+   * Raises those whose run is not what was seen before, and each subscriber once. A refusal is raised too, for who waits
+   * is to read it and say so. Throws what kept it from looking.
+   */
+  async look(now: EpochMs, signal: AbortSignal): Promise<void> {
+    const [first, second] = this.#runs.values();
+    if (first === undefined) return;
+    if (second === undefined) return await this.#read(first, now, signal);
+    const unlisted = await this.#readList(signal);
+    unlisted.sort((a, b) => a.readAt - b.readAt);
+    for (const watched of unlisted.slice(0, mostSingleReads)) await this.#read(watched, now, signal);
+  }
+
+  /** Gives those that the list lacks: it lags, has lost runs and shows but the newest, so that absence proves nothing. */
+  async #readList(signal: AbortSignal): Promise<WatchedRun[]> {
+    const unlisted: WatchedRun[] = [];
+    try {
+      const runs = await this.#source.newest(this.repository, signal);
+      const listed = new Map(runs.map((run) => [run.id, run]));
+      for (const watched of this.#runs.values()) {
+        const run = listed.get(watched.place.runId);
+        if (run === undefined) unlisted.push(watched);
+        else watched.show(run);
+      }
+    } catch (error) {
+      if (error instanceof Rejected) for (const watched of this.#runs.values()) watched.raiseAll();
+      throw error;
+    }
+    return unlisted;
+  }
+
+  async #read(watched: WatchedRun, now: EpochMs, signal: AbortSignal): Promise<void> {
+    // Before it is known whether this succeeds: one that cannot be read does not keep the others from their turn.
+    watched.readAt = now;
+    try {
+      watched.show(await this.#source.get(watched.place, signal));
+    } catch (error) {
+      if (error instanceof Rejected) watched.raiseAll();
+      throw error;
+    }
+  }
+}
+
+interface Subscription {
+  readonly raise: () => void;
+  /** Nothing was read since it began. */
+  isNew: boolean;
+}
+
+class WatchedRun {
+  readonly place: RunPlace;
+  /** As it was seen last; undefined also where GitHub does not show it. */
+  run: WorkflowRun | undefined;
+  /** When it was last read by itself. */
+  readAt: EpochMs = 0;
+  readonly #subscriptions = new Set<Subscription>();
+
+  constructor(place: RunPlace) {
+    this.place = place;
+  }
+
+  get isUnused(): boolean {
+    return this.#subscriptions.size === 0;
+  }
+
+  subscribe(raise: () => void): Release {
+    const subscription = { raise, isNew: true };
+    this.#subscriptions.add(subscription);
+    return () => this.#subscriptions.delete(subscription);
+  }
+
+  /** Takes in what a read has shown. */
+  show(run: WorkflowRun | undefined): void {
+    const hasChanged = !isSame(this.run, run);
+    // A list may lag behind what was read of a run by itself.
+    const isOutdated = run !== undefined && this.run !== undefined && run.updatedAt < this.run.updatedAt;
+    if (!isOutdated) this.run = run;
+    for (const subscription of [...this.#subscriptions]) {
+      if (!subscription.isNew && (isOutdated || !hasChanged)) continue;
+      subscription.isNew = false;
+      subscription.raise();
+    }
+  }
+
+  raiseAll(): void {
+    for (const { raise } of [...this.#subscriptions]) raise();
+  }
+}
+
+function isSame(a: WorkflowRun | undefined, b: WorkflowRun | undefined): boolean {
+  return (
+    a?.status === b?.status &&
+    a?.conclusion === b?.conclusion &&
+    a?.attempt === b?.attempt &&
+    a?.updatedAt === b?.updatedAt
+  );
+}
