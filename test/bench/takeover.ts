@@ -8,8 +8,8 @@ import { putRequest } from './step-request.ts';
 
 const leaseMs = 10_000;
 const sendTimeoutMs = 3_000;
-/** Less than a lease, so that all are due when it is over. */
-const pollIntervalMs = 8_000;
+/** Who takes over looks at the runs of the repository after so long, and then reads each. */
+const pollIntervalMs = 1_000;
 const slackMs = 3_000;
 /** One in so many is being sent when its holder dies. */
 const sendingShare = 20;

@@ -67,16 +67,22 @@ export class RepositoryWatch implements Scheduled {
     for (const watched of unlisted.slice(0, mostSingleReads)) await this.#read(watched, now, signal);
   }
 
-  /** Gives those that the list lacks: it lags, has lost runs and shows but the newest, so that absence proves nothing. */
+  /**
+   * Gives those that the list lacks: it lags and has lost runs, so that absence proves nothing. Further pages are read only
+   * where that costs less than reading by itself each one that may stand there.
+   */
   async #readList(signal: AbortSignal): Promise<WatchedRun[]> {
-    const unlisted: WatchedRun[] = [];
+    let unlisted = [...this.#runs.values()];
     try {
-      const runs = await this.#source.newest(this.repository, signal);
-      const listed = new Map(runs.map((run) => [run.id, run]));
-      for (const watched of this.#runs.values()) {
-        const run = listed.get(watched.place.runId);
-        if (run === undefined) unlisted.push(watched);
-        else watched.show(run);
+      for (let page = 1; page === 1 || unlisted.length > mostSingleReads; page++) {
+        const { runs, isLast } = await this.#source.newest(this.repository, page, signal);
+        const listed = new Map(runs.map((run) => [run.id, run]));
+        unlisted = unlisted.filter((watched) => {
+          const run = listed.get(watched.place.runId);
+          if (run !== undefined) watched.show(run);
+          return run === undefined;
+        });
+        if (isLast) break;
       }
     } catch (error) {
       if (error instanceof Rejected) for (const watched of this.#runs.values()) watched.raiseAll();

@@ -50,6 +50,10 @@ export interface FoundRuns {
   readonly serverTime: EpochMs | undefined;
 }
 
+export interface FoundPage extends Pick<FoundRuns, 'runs'> {
+  readonly isLast: boolean;
+}
+
 export interface FailedJob {
   readonly name: string;
   readonly conclusion: string;
@@ -89,12 +93,16 @@ export class WorkflowRuns {
     return { runs, isComplete: false, serverTime };
   }
 
-  /** The newest hundred that a dispatch started, of all workflows. Lists lag behind and have lost runs. */
-  async newest(repository: string, signal: AbortSignal): Promise<readonly WorkflowRun[]> {
-    const known = this.#lists.get(repository);
+  /**
+   * Those that a dispatch started, of all workflows, a hundred at a time, the newest first. Fewer are the last, as are those
+   * of the tenth page. Lists lag behind and have lost runs.
+   */
+  async newest(repository: string, page: number, signal: AbortSignal): Promise<FoundPage> {
+    const key = `${repository}/${page}`;
+    const known = this.#lists.get(key);
     const answer = await this.#api.read({
       path: '/repos/{owner}/{repo}/actions/runs',
-      params: { ...repositoryParams(repository), ...dispatchedParams },
+      params: { ...repositoryParams(repository), ...dispatchedParams, page },
       purpose: {
         act: `list the runs of ${repository}`,
         subject: `repository ${repository}`,
@@ -103,10 +111,9 @@ export class WorkflowRuns {
       etag: known?.etag,
       signal,
     });
-    if (answer.status === 304 && known !== undefined) return known.runs;
-    const runs = runsIn(answer);
-    if (answer.headers.etag !== undefined) this.#lists.set(repository, { etag: answer.headers.etag, runs });
-    return runs;
+    const runs = answer.status === 304 && known !== undefined ? known.runs : runsIn(answer);
+    if (answer.headers.etag !== undefined) this.#lists.set(key, { etag: answer.headers.etag, runs });
+    return { runs, isLast: runs.length < pageSize || page === mostPages };
   }
 
   /** The run as it stands, in its newest attempt. Undefined: 404, which also hides what the token may not see. */

@@ -154,6 +154,20 @@ describe('the runs of a repository', () => {
     assert.equal(raised.length, 2);
   });
 
+  it('that stand on later pages of the list are found there, where they are many', async (t) => {
+    const github = await open(t);
+    const places: RunPlace[] = [];
+    for (let count = 0; count < 210; count++) places.push(await github.start());
+    const watched = places.slice(0, 106).map((place) => github.watch(place));
+    github.asked();
+    await github.pass(5 * secondMs);
+    assert.deepEqual(routesOf(github.asked()), Array(3).fill('listRuns 200'));
+    assert.ok(watched.every(({ raised }) => raised.length === 1));
+    for (const { release } of watched.slice(4)) release();
+    await github.pass(5 * secondMs);
+    assert.deepEqual(routesOf(github.asked()), ['listRuns 304', ...Array(4).fill('getRun 200')]);
+  });
+
   it('that the list does not show are read by themselves', async (t) => {
     const github = await open(t);
     const [listed, lost] = [await github.start(), await github.start()];
