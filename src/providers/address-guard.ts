@@ -102,8 +102,17 @@ function refusalOf(
   }
 }
 
-/** IPv4 addresses count in IPv6 as well: mapped ones, which BlockList knows, and those of NAT64 (RFC 6052). */
+/** The list is made by the first question: all of them together would be a twentieth of a start. */
 function addressesIn(ranges: readonly string[]): (address: string) => boolean {
+  let list: BlockList | undefined;
+  return (address) => {
+    list ??= blockList(ranges);
+    return list.check(address, isIP(address) === 6 ? 'ipv6' : 'ipv4');
+  };
+}
+
+/** IPv4 addresses count in IPv6 as well: mapped ones, which BlockList knows, and those of NAT64 (RFC 6052). */
+function blockList(ranges: readonly string[]): BlockList {
   const list = new BlockList();
   for (const range of ranges) {
     const [network = '', prefix] = range.split('/');
@@ -111,5 +120,5 @@ function addressesIn(ranges: readonly string[]): (address: string) => boolean {
     list.addSubnet(network, Number(prefix), isIPv4 ? 'ipv4' : 'ipv6');
     if (isIPv4) list.addSubnet(`64:ff9b::${network}`, 96 + Number(prefix), 'ipv6');
   }
-  return (address) => list.check(address, isIP(address) === 6 ? 'ipv6' : 'ipv4');
+  return list;
 }
