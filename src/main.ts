@@ -18,7 +18,6 @@ import { type Authenticate, anonymousOnLoopback, firstThen } from './http/authen
 import { kubernetesCallers } from './http/kubernetes-callers.ts';
 import { type HttpServer, startHttpServer } from './http/listen.ts';
 import { staticTokens } from './http/static-tokens.ts';
-import { createKubevelaOrigins } from './origins/kubevela/kubevela.ts';
 import { userAddresses } from './providers/address-guard.ts';
 import { githubWebhook } from './providers/github/webhook.ts';
 import { createHttpFetch } from './providers/http-client.ts';
@@ -26,12 +25,10 @@ import { connectionTypes } from './providers/index.ts';
 import { kubernetesAccessReviews } from './providers/kubernetes/access-reviews.ts';
 import { kubernetes } from './providers/kubernetes/connection.ts';
 import type { KubernetesClient } from './providers/kubernetes/kubernetes-client.ts';
-import { TeamSecrets } from './providers/kubernetes/team-secrets.ts';
 import { steps } from './steps/index.ts';
 import { changeGate } from './steps/read-object/change-gate.ts';
 import { readyGate } from './steps/read-object/ready-gate.ts';
-import { openKubernetesStore } from './store/kubernetes/kubernetes-store.ts';
-import { Replicas } from './store/kubernetes/replicas.ts';
+import type { Replicas } from './store/kubernetes/replicas.ts';
 import { openSqliteStore } from './store/sqlite/sqlite-store.ts';
 
 export { connectionTypes } from './providers/index.ts';
@@ -79,11 +76,11 @@ export async function openLocal(config: Config, wiring: Wiring = {}): Promise<Lo
   const guarded = createHttpFetch({ userAgent: 'aftersync', maySend, addresses: userAddresses(config.network.allow) });
   const registry = new Registry();
   const tools = { fetch: wrapFetch?.(http.fetch) ?? http.fetch, clock, log, credential: fileCredential };
-  const teams = openTeamConnections(config, { ...tools, fetch: wrapFetch?.(guarded.fetch) ?? guarded.fetch });
+  const teams = await openTeamConnections(config, { ...tools, fetch: wrapFetch?.(guarded.fetch) ?? guarded.fetch });
   const opened = await openStore(config, tools);
   holding = opened.replicas;
   const store = wrapStore?.(opened.store) ?? opened.store;
-  const origins = openOrigins(config, { ...tools, store, registry, holding });
+  const origins = await openOrigins(config, { ...tools, store, registry, holding });
   const engine = createEngine({
     store,
     steps,
@@ -177,6 +174,9 @@ interface OpenedStore {
 async function openStore(config: Config, tools: ProviderTools): Promise<OpenedStore> {
   const { store: settings } = config;
   if (settings.type === 'sqlite') return { store: await openSqliteStore(settings), close: async () => {} };
+  // The default store does without them, and so does its start.
+  const { openKubernetesStore } = await import('./store/kubernetes/kubernetes-store.ts');
+  const { Replicas } = await import('./store/kubernetes/replicas.ts');
   const client = openCluster(config, settings.connection, tools);
   const { api, silenceLimitMs } = client;
   const shared = { ...settings, api, silenceLimitMs, clock: tools.clock, log: tools.log, random: Math.random };
@@ -208,7 +208,7 @@ function longestSendMs({ connections, teamConnections }: Config): number {
 }
 
 /** What proves and follows the workflow steps of the configured KubeVela. */
-function openOrigins(
+async function openOrigins(
   config: Config,
   {
     store,
@@ -216,8 +216,9 @@ function openOrigins(
     holding,
     ...tools
   }: ProviderTools & Pick<LocalEngine, 'store' | 'registry'> & { readonly holding: Holding | undefined },
-): Origins | undefined {
+): Promise<Origins | undefined> {
   if (config.kubevela === undefined) return undefined;
+  const { createKubevelaOrigins } = await import('./origins/kubevela/kubevela.ts');
   const { connection, definitions, authorityFromInputs } = config.kubevela;
   return createKubevelaOrigins({
     client: openCluster(config, connection, tools),
@@ -236,11 +237,12 @@ function openOrigins(
 }
 
 /** What teams keep in their namespaces of the configured cluster. `fetch`: for the addresses that they name. */
-function openTeamConnections(
+async function openTeamConnections(
   config: Config,
   tools: ProviderTools,
-): { readonly connections: TeamConnections; close(): Promise<void> } | undefined {
+): Promise<{ readonly connections: TeamConnections; close(): Promise<void> } | undefined> {
   if (config.teamConnections === undefined) return undefined;
+  const { TeamSecrets } = await import('./providers/kubernetes/team-secrets.ts');
   const client = openCluster(config, config.teamConnections.connection, tools);
   const connections = new TeamSecrets({
     api: client.api,
