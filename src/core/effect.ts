@@ -20,10 +20,11 @@ export interface Intent<R extends Json> {
 export interface Effect<R extends Json, T extends JsonObject> {
   readonly repeat: Repeat;
   readonly request: R;
-  /** Evidence to store with the intent, such as the server's time. A throw is retried; nothing was sent. */
+  /**
+   * Evidence to store with the intent, such as the server's time. A throw is retried; nothing was sent, and nothing is open:
+   * who must wait before it sends throws NotSent here.
+   */
   prepare?(): Promise<Json>;
-  /** Asked right before an intent is stored, with what it will hold: what must wait says so here, and leaves nothing open. */
-  holdBack?(intent: Intent<R>): NotSent | undefined;
   /** Throws NotSent or Rejected; after any other throw the effect is open. Bounds its own time, and is never aborted. */
   send(intent: Intent<R>): Promise<T>;
   /** Needed for `find`. 'absent' only where a late arrival cannot happen. */

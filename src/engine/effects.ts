@@ -98,8 +98,6 @@ class EffectRun {
     if (refusal !== undefined) return refusal;
     const { notSentAt: _, notBefore: __, sentAt: ___, ...kept } = record;
     const intended: EffectRecord = { ...kept, intentAt: this.#advance.intentTime() };
-    const heldBack = this.#effect.holdBack?.(this.#intentOf(intended));
-    if (heldBack !== undefined) return waiting(heldBack.message, this.#advance.retryTime(heldBack));
     const { journal, stop } = this.#advance;
     // An advance that runs out of time, and the end of the process, wait for the note of the answer.
     const sent = await this.#advance.uninterrupted(async () => {

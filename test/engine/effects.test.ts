@@ -125,16 +125,18 @@ test('NotSent waits for its time, looks once, and sends again with the same mark
   assert.equal(new Set(sent).size, 1);
 });
 
-test('an effect that is held back leaves no intent, and is prepared anew when its time has come', async (t) => {
+test('an effect whose preparation says to wait leaves no intent, and is prepared anew when its time has come', async (t) => {
   const seen: unknown[] = [];
-  let isHeldBack = true;
+  let mustWait = true;
   const bench = await openWorkbench({
     steps: [
       effectStep(({ now }) => ({
         repeat: 'find',
         request: {},
-        prepare: async () => ({ at: now() }),
-        holdBack: () => (isHeldBack ? new NotSent('another one is at it', { notBefore: now() + 60_000 }) : undefined),
+        async prepare() {
+          if (mustWait) throw new NotSent('another one is at it', { notBefore: now() + 60_000 });
+          return { at: now() };
+        },
         async send({ evidence }) {
           seen.push(evidence);
           return { run: 1 };
@@ -146,7 +148,7 @@ test('an effect that is held back leaves no intent, and is prepared anew when it
   await bench.submit('one');
   const waiting = await bench.until('one', ({ status }) => status.message === 'another one is at it');
   assert.deepEqual([writeOf(waiting), waiting.status.attempts], [undefined, 0]);
-  isHeldBack = false;
+  mustWait = false;
   bench.clock.advance(60_000);
   await bench.ended('one');
   assert.deepEqual(seen, [{ at: bench.clock.now() }]);

@@ -197,10 +197,6 @@ export class FakeExecution {
   async #send<R extends Json, T extends JsonObject>(record: EffectRecord, effect: Effect<R, T>): Promise<Settled<T>> {
     const { notSentAt: _, notBefore: __, sentAt: ___, ...kept } = record;
     const intended = { ...kept, intentAt: this.#clock.now() };
-    const heldBack = effect.holdBack?.(intentOf(this.execution, intended));
-    if (heldBack !== undefined) {
-      return { stop: this.#waiting(heldBack.message, heldBack.notBefore ?? this.#clock.now() + backoffMs) };
-    }
     this.#note(intended);
     const sent = { ...intended, sentAt: this.#clock.now() };
     try {

@@ -91,11 +91,15 @@ export class DispatchEffect implements Effect<DispatchRequest, Dispatched> {
   async prepare(): Promise<Evidence> {
     const { workflows, runs, account } = this.#client;
     const signal = this.#context.readsAborted;
-    const [workflowId, found, actor] = await Promise.all([
-      workflows.idOf(this.request, signal),
+    const workflowId = await workflows.idOf(this.request, signal);
+    const open = this.#openDispatch(this.request, { workflowId });
+    // Before an intent is stored, which a crash would make one of unknown fate; and before anything is read for it.
+    this.#waitForOthers(this.request, open);
+    const [found, actor] = await Promise.all([
       runs.dispatched(this.request, signal),
       this.request.correlationInput === undefined ? account.login(signal) : undefined,
     ]);
+    this.#waitForOthers(this.request, open);
     const ourTime = this.#context.now();
     return {
       workflowId,
@@ -106,27 +110,12 @@ export class DispatchEffect implements Effect<DispatchRequest, Dispatched> {
     };
   }
 
-  /**
-   * Without marks, two dispatches whose runs are unknown at the same time could never be told apart. So the second goes
-   * out when the first has its run; at once where GitHub names each run in its answer.
-   */
-  holdBack({ request, evidence }: Intent<DispatchRequest>): NotSent | undefined {
-    if (request.correlationInput !== undefined) return undefined;
-    const { ledger, workflows, options } = this.#client;
-    const others = ledger.others(this.#openDispatch(request, requireEvidence(evidence)));
-    if (others.length === 0 || (workflows.namesRuns && !others.includes('looking'))) return undefined;
-    const message = 'waiting until the run of another execution that starts this workflow is known';
-    return new NotSent(message, { notBefore: this.#context.now() + options.pollIntervalMs });
-  }
-
-  async send(intent: Intent<DispatchRequest>): Promise<Dispatched> {
-    const { request, mark, evidence } = intent;
+  async send({ request, mark, evidence }: Intent<DispatchRequest>): Promise<Dispatched> {
     const { ledger, workflows, options } = this.#client;
     const open = this.#openDispatch(request, requireEvidence(evidence));
     const now = this.#context.now();
     // Another one may have gone out while this intent was being stored.
-    const heldBack = this.holdBack(intent);
-    if (heldBack !== undefined) throw heldBack;
+    this.#waitForOthers(request, open);
     ledger.enter(open, 'sending', now + options.sendTimeoutMs + ledgerSlackMs);
     try {
       const started = await workflows.dispatch({ ...request, inputs: inputsOf(request, mark) }, options.sendTimeoutMs);
@@ -184,8 +173,21 @@ export class DispatchEffect implements Effect<DispatchRequest, Dispatched> {
     return `${message}${accepted}; look at ${workflows.pageUrl(this.request)}; ${advice}`;
   }
 
-  #openDispatch({ repository, ref }: DispatchRequest, { workflowId }: Evidence): OpenDispatch {
+  #openDispatch({ repository, ref }: DispatchRequest, { workflowId }: Pick<Evidence, 'workflowId'>): OpenDispatch {
     return { target: `${repository.toLowerCase()}/${workflowId}@${branchOf(ref)}`, owner: this.#owner };
+  }
+
+  /**
+   * Without marks, two dispatches whose runs are unknown at the same time could never be told apart. So the second goes
+   * out when the first has its run; at once where GitHub names each run in its answer.
+   */
+  #waitForOthers({ correlationInput }: DispatchRequest, open: OpenDispatch): void {
+    if (correlationInput !== undefined) return;
+    const { budget, ledger, workflows, options } = this.#client;
+    const others = ledger.others(open);
+    if (others.length === 0 || (workflows.namesRuns && !others.includes('looking'))) return;
+    const message = 'waiting until the run of another execution that starts this workflow is known';
+    throw new NotSent(message, { notBefore: this.#context.now() + budget.stretch(options.pollIntervalMs) });
   }
 
   #look(open: OpenDispatch, sentAt: EpochMs): void {
