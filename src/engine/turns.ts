@@ -3,6 +3,7 @@ import { type ExecutionKey, keyText } from '../core/execution.ts';
 import { Schedule, type Scheduled } from '../core/schedule.ts';
 import type { Release, SignalSource } from '../core/signal.ts';
 import type { Clock, EpochMs } from '../core/time.ts';
+import { FairQueue } from './fair-queue.ts';
 
 /** When a source that could not subscribe is asked again. */
 const resubscribeMs = 60_000;
@@ -25,7 +26,7 @@ export interface TurnsOptions {
   readonly clock: Clock;
   readonly log: Logger;
   readonly sources: readonly SignalSource[];
-  /** How many advance at once. */
+  /** How many advance at once; half as many of one namespace. */
   readonly concurrency: number;
   /** One advance; must not reject. It ends by calling `wait` or `forget`. */
   readonly advance: (turn: Turn) => Promise<void>;
@@ -40,13 +41,13 @@ export class Turns {
   readonly #turns = new Map<string, Turn>();
   readonly #schedule: Schedule<Turn>;
   readonly #sources: ReadonlyMap<string, SignalSource>;
-  #queue: Turn[] = [];
-  #next = 0;
+  readonly #queue: FairQueue<Turn>;
   readonly #advancing = new Set<Promise<void>>();
   #open = false;
 
   constructor(options: TurnsOptions) {
     this.#options = options;
+    this.#queue = new FairQueue(Math.ceil(options.concurrency / 2));
     this.#schedule = new Schedule(options.clock, (turn) => this.#raise(turn));
     this.#sources = new Map(options.sources.map((source) => [source.prefix, source]));
   }
@@ -56,7 +57,7 @@ export class Turns {
   }
 
   get queued(): number {
-    return this.#queue.length - this.#next;
+    return this.#queue.size;
   }
 
   get advancing(): number {
@@ -155,19 +156,16 @@ export class Turns {
 
   #enqueue(turn: Turn): void {
     turn.phase = 'queued';
-    this.#queue.push(turn);
+    this.#queue.add(turn);
     // The caller's own turn ends first, so that an answer leaves before the work that it tells of begins.
     setImmediate(() => this.#pump());
   }
 
   #pump(): void {
-    while (this.#open && this.#advancing.size < this.#options.concurrency && this.#next < this.#queue.length) {
-      const turn = this.#queue[this.#next++];
-      if (turn !== undefined) this.#run(turn);
-    }
-    if (this.#next === this.#queue.length || this.#next > 10_000) {
-      this.#queue = this.#queue.slice(this.#next);
-      this.#next = 0;
+    while (this.#open && this.#advancing.size < this.#options.concurrency) {
+      const turn = this.#queue.take();
+      if (turn === undefined) return;
+      this.#run(turn);
     }
   }
 
@@ -177,6 +175,7 @@ export class Turns {
     turn.isAddedAgain = false;
     const run = this.#options.advance(turn).then(() => {
       this.#advancing.delete(run);
+      this.#queue.end(turn);
       turn.phase = 'idle';
       if (turn.again) this.#raise(turn);
       this.#pump();
