@@ -43,6 +43,8 @@ export interface LogLine {
 export class Chronicle {
   readonly incarnations = new Map<string, Incarnation>();
   readonly lines: LogLine[] = [];
+  /** By replica, since when its process is over, or is to be. */
+  readonly #ends = new Map<number, { readonly at: number; readonly how: string }>();
   /** When a process stood still; the last one perhaps does so still. */
   readonly #stops: { readonly replica: number; readonly from: number; to: number }[] = [];
   /** By holder, when another one claimed its lease. */
@@ -53,7 +55,12 @@ export class Chronicle {
     const line = toLogLine(replica, text);
     this.lines.push(line);
     const holder = String(line.holder);
-    if (line.msg.startsWith('joined the replicas')) this.incarnations.set(holder, { replica, holder });
+    if (line.msg.startsWith('joined the replicas')) {
+      this.incarnations.set(holder, { replica, holder });
+      // Its process may have joined anew while it was being ended, and tells of it only now.
+      const end = this.#ends.get(replica);
+      if (end !== undefined) this.#end(holder, end.at, end.how);
+    }
     if (line.msg.startsWith('the lease of this process has lapsed:')) this.#end(holder, line.time, 'lapsed');
     if (line.msg.startsWith('a replica is gone:')) this.claims.push({ holder, at: line.time });
     for (const listener of this.#listeners) listener(line);
@@ -71,9 +78,16 @@ export class Chronicle {
 
   /** What its process was until now is over, or is from here on by the others' leave. */
   note(replica: number, how: string): void {
+    const at = Date.now();
+    this.#ends.set(replica, { at, how });
     for (const { replica: of, holder } of this.incarnations.values()) {
-      if (of === replica) this.#end(holder, Date.now(), how);
+      if (of === replica) this.#end(holder, at, how);
     }
+  }
+
+  /** What joins from now on lives. */
+  begins(replica: number): void {
+    this.#ends.delete(replica);
   }
 
   stopped(replica: number): void {
@@ -84,6 +98,7 @@ export class Chronicle {
   resumed(replica: number): void {
     const stop = this.#stops.findLast((other) => other.replica === replica);
     if (stop !== undefined) stop.to = Date.now();
+    this.begins(replica);
   }
 
   /** Also an incarnation stands still of which its process could tell only afterwards. */
@@ -141,6 +156,7 @@ export class Replica {
   }
 
   async start(): Promise<void> {
+    this.#chronicle.begins(this.index);
     this.#process = await startServerProcess({
       command: process.execPath,
       commandLine: this.#commandLine,
