@@ -45,10 +45,11 @@ export class TeamClients {
     const options = JSON.stringify([type.type, connection.options]);
     const there = this.#opened.get(name);
     if (there?.options === options) return there.client;
-    if (there !== undefined) this.#close(name, there);
     const log = this.#tools.log.child({ connection: name });
     const tools = { ...this.#tools, ...this.#teams.tools(connection), connectionName: name, log };
+    // A mistake in new options leaves the old client as it is, for they may be taken back.
     const client = this.#make(connection, type, tools);
+    if (there !== undefined) this.#close(name, there);
     this.#opened.set(name, { type, options, client });
     for (const subscription of this.#subscriptions.get(name) ?? []) this.#attach(subscription, { type, client });
     return client;

@@ -19,6 +19,7 @@ function openToys(capacity?: number) {
     options: Type.Object({}),
     allow: [],
     open: (options, tools) => {
+      if ((options as { readonly port?: number }).port === 99_999) throw new TypeError('Invalid URL');
       const name = `${tools.connectionName}#${JSON.stringify(options)}`;
       done.push(`open ${name}`);
       return { name, tools };
@@ -66,7 +67,7 @@ test('a client lasts until its options change, whatever else does', () => {
   const first = open(own('a', { x: 1 }));
   assert.equal(open({ ...own('a', { x: 1 }), allow: { repositories: ['b'] }, place: 'moved' }), first);
   assert.notEqual(open(own('a', { x: 2 })), first);
-  assert.deepEqual(done, ['open shop:a#{"x":1}', 'close shop:a#{"x":1}', 'open shop:a#{"x":2}']);
+  assert.deepEqual(done, ['open shop:a#{"x":1}', 'open shop:a#{"x":2}', 'close shop:a#{"x":1}']);
 });
 
 test('who waits at a client waits at the one that takes its place, and looks', () => {
@@ -118,15 +119,19 @@ test('the clients that were not used for longest are closed, and who waits there
 });
 
 test('a client that cannot be made is the fault of its connection', () => {
-  const { clients, type } = openToys();
-  const picky = {
-    ...type,
-    open: () => {
-      throw new TypeError('Invalid URL');
-    },
-  };
-  assert.throws(() => clients.open(own('a'), picky), {
+  const { open } = openToys();
+  assert.throws(() => open(own('a', { port: 99_999 })), {
     reason: 'ConnectionFailed',
     message: 'connection a (Secret shop/a) cannot be used: Invalid URL',
   });
+});
+
+test('a mistake in new options that is taken back leaves the client as it was', () => {
+  const { clients, type, open, done } = openToys();
+  const first = open(own('a'));
+  clients.subscribe(type, 'shop:a', 'before', () => {});
+  assert.throws(() => open(own('a', { port: 99_999 })));
+  clients.subscribe(type, 'shop:a', 'meanwhile', () => {});
+  assert.equal(open(own('a')), first);
+  assert.deepEqual(done, ['open shop:a#{}', 'subscribe shop:a#{} before', 'subscribe shop:a#{} meanwhile']);
 });
