@@ -13,7 +13,10 @@ const forge = defineConnectionType({
   family: 'github',
   options: Type.Object({
     baseUrl: Type.String({ default: 'https://forge.example.com', pattern: '^https?://' }),
-    auth: Type.Object({ tokenFile: Type.String() }, { additionalProperties: false }),
+    auth: Type.Object(
+      { tokenFile: Type.String(), installation: Type.Optional(Type.Integer()) },
+      { additionalProperties: false, errorMessage: 'either a token or nothing' },
+    ),
     sendTimeout: Type.Optional(DurationSchema),
   }),
   allow: ['repositories'],
@@ -230,7 +233,7 @@ describe('each mistake names file, line, column, key, what was expected and what
     [
       'callers of a cluster in another form',
       'auth: { kubernetes: yes please }',
-      'c.yaml:1:21: auth.kubernetes: expected true, false or { connection: NAME }, found "yes please"',
+      'c.yaml:1:21: auth.kubernetes: expected true, false or { connection: NAME }, found a text',
     ],
     [
       'callers of a cluster with a misspelled key',
@@ -391,13 +394,19 @@ describe('each mistake names file, line, column, key, what was expected and what
     [
       'a credential as a value, which is not repeated',
       'connections:\n  - name: x\n    type: forge\n    auth: { token: ghp_abc, tokenFile: token }',
-      'c.yaml:4:13: connections[0].auth.token: is not a known key; known are tokenFile',
+      'c.yaml:4:13: connections[0].auth.token: is not a known key; known are tokenFile, installation',
     ],
     [
       'a password in a URL, which is not repeated',
       'connections:\n  - name: x\n    type: forge\n    auth: { tokenFile: token }\n    baseUrl: ftp://me:secret@example.com',
       'c.yaml:5:14: connections[0].baseUrl: expected a string that matches ^https?://, found "ftp://…@example.com"',
       'c.yaml:5:14: connections[0].baseUrl: expected a URL without user name and password: credentials are files, never values',
+    ],
+    [
+      'credentials where their section belongs, which are not repeated',
+      'connections:\n  - { name: x, type: forge, auth: ghp_abc }\n  - { name: y, type: forge, auth: { tokenFile: token, installation: ghp_abc } }',
+      'c.yaml:2:35: connections[0].auth: expected either a token or nothing, found a text',
+      'c.yaml:3:69: connections[1].auth.installation: expected an integer, found a text',
     ],
     [
       'what a connection allows',
@@ -649,6 +658,15 @@ connections:
     }
   });
 });
+
+for (const url of ['https:///me:secret@h', 'https:me:secret@h', 'https:\\me:secret@h', 'https://me:secret@h:99999']) {
+  test(`a password is found in ${url}, and not repeated`, async () => {
+    const endpoints = `endpoints: ['${url}']`;
+    const lines = await mistakesIn(`connections: [{ name: '${url}', type: edge, ${endpoints} }]`);
+    assert.ok(lines.some((line) => line.includes('connections[0].endpoints[0]: expected a URL without user name')));
+    assert.doesNotMatch(lines.join(), /secret/);
+  });
+}
 
 describe('a folder of connections', () => {
   const forgeIn = (more = '') => `type: forge\nauth: { tokenFile: token }\n${more}`;

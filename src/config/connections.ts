@@ -138,6 +138,8 @@ function mapStrings(
   );
 }
 
+/** As clients read URLs, which takes any number of slashes, of either kind; and what only looks like one, such as by its port. */
 function hasPassword(text: string): boolean {
-  return /^[a-z][a-z0-9+.-]*:\/\/[^/?#@]*@/i.test(text);
+  const url = URL.parse(text);
+  return Boolean(url?.username || url?.password) || /^[a-z][a-z0-9+.-]*:\/\/[^/?#@]*@/i.test(text);
 }

@@ -8,6 +8,9 @@ import { describeMistake, type Place, type YamlMistake, type YamlSource } from '
 /** What mistakesOf says of a key that the schema does not have. */
 const unknownKeyMessage = 'is not a known key';
 
+/** The whole file, or all that is in an `auth`. */
+const mayBeCredential = /^$|\/auth(\/|$)/;
+
 /** Collects all that is wrong with a configuration file, so that it can be said at once. */
 export class MistakeList {
   readonly source: YamlSource;
@@ -45,14 +48,12 @@ export class MistakeList {
   }
 
   #add(place: Place, pointer: string, message: string): void {
-    // What is quoted gets into a log. It may be a URL with a password; and where an object belongs (`auth`, or the whole
-    // file), a text tells nothing that helps, but may be a credential.
+    // What is quoted gets into a log. It may be a URL with a password; and in `auth`, or where an object belongs, a text
+    // tells nothing that helps, but may be a credential.
+    const expected = mayBeCredential.test(pointer) ? 'expected .*' : 'expected an object';
     const shown = message
-      .replaceAll(/:\/\/[^\s/?#@]*@/g, '://…@')
-      .replace(
-        pointer === '' ? /^(expected .*), found ".*"$/s : /^(expected an object), found ".*"$/s,
-        '$1, found a text',
-      );
+      .replaceAll(/(:[\\/]+|https?:)[^\s\\/?#@]*@/gi, '$1…@')
+      .replace(new RegExp(`^(${expected}), found ".*"$`, 's'), '$1, found a text');
     this.#mistakes.push({ place, path: readablePath(pointer), message: shown });
   }
 

@@ -36,7 +36,8 @@ export function readTeamConnections(secrets: readonly ConfigSecret[], surroundin
   return found.map((secret) => {
     const { name, template } = secret;
     const place = secretPlace(namespace, name, connectionFileName);
-    const mistakes = files.get(secret)?.mistakes.lines() ?? [`${place}: expected at most ${mostCharacters} characters`];
+    const lines = files.get(secret)?.mistakes.lines();
+    const mistakes = lines?.map(withoutValue) ?? [`${place}: expected at most ${mostCharacters} characters`];
     const settings = connections.find((connection) => connection.name === name);
     if (mistakes.length === 0 && settings !== undefined) {
       return { ...settings, namespace, allow: { ...settings.allow, namespaces: [namespace] } };
@@ -67,6 +68,11 @@ function checkCredentials({ values }: ConfigSecret, paths: readonly CredentialPa
     if (values.get(path)) continue;
     mistakes.add(pointer, 'expected the name of a key of the same Secret, with a credential in it');
   }
+}
+
+/** Stored with an execution for all to see, where what was found may be the credential. */
+function withoutValue(mistake: string): string {
+  return mistake.replace(/, found ["*\d].*$/s, '');
 }
 
 function checkOptions({ value, mistakes }: ConnectionSource): void {

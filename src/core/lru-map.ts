@@ -26,6 +26,11 @@ export class LruMap<K, V> {
     this.#onForget(forgotten, its);
   }
 
+  /** Nobody is told. */
+  delete(key: K): void {
+    this.#entries.delete(key);
+  }
+
   values(): Iterable<V> {
     return this.#entries.values();
   }

@@ -4,8 +4,8 @@ import { LruMap } from '../core/lru-map.ts';
 import type { Release } from '../core/signal.ts';
 import type { TeamConnection, TeamConnections } from '../core/team-connections.ts';
 
-/** Beyond these the ones not used for longest are closed; who waits at one opens it again. */
-const mostClients = 1_000;
+/** Beyond these, of the clients that nobody waits at, the ones not used for longest are closed. */
+const mostIdle = 1_000;
 
 interface Opened {
   readonly type: AnyConnectionType;
@@ -18,7 +18,7 @@ interface Subscription {
   readonly type: AnyConnectionType;
   readonly key: string;
   readonly raise: () => void;
-  /** Absent: not at a client now. */
+  /** Absent: at no client now. */
   release?: Release | undefined;
 }
 
@@ -29,28 +29,31 @@ interface Subscription {
 export class TeamClients {
   readonly #tools: ProviderTools;
   readonly #teams: TeamConnections;
-  readonly #opened: LruMap<string, Opened>;
+  /** Where somebody waits. They are never closed to make room: who waits would open them again at once. */
+  readonly #awaited = new Map<string, Opened>();
+  readonly #idle: LruMap<string, Opened>;
   /** By the name of a client, which may not be open yet. */
   readonly #subscriptions = new Map<string, Set<Subscription>>();
 
-  constructor(tools: ProviderTools, teams: TeamConnections, capacity: number = mostClients) {
+  constructor(tools: ProviderTools, teams: TeamConnections, capacity: number = mostIdle) {
     this.#tools = tools;
     this.#teams = teams;
-    this.#opened = new LruMap(capacity, (name, opened) => this.#close(name, opened));
+    this.#idle = new LruMap(capacity, (name, opened) => this.#close(name, opened));
   }
 
   open(connection: TeamConnection, type: AnyConnectionType): unknown {
     // No name in the configuration has a colon, and no key of a signal begins before a slash.
     const name = `${connection.namespace}:${connection.name}`;
     const options = JSON.stringify([type.type, connection.options]);
-    const there = this.#opened.get(name);
+    const there = this.#find(name);
     if (there?.options === options) return there.client;
-    if (there !== undefined) this.#close(name, there);
     const log = this.#tools.log.child({ connection: name });
     const tools = { ...this.#tools, ...this.#teams.tools(connection), connectionName: name, log };
+    // A mistake in new options leaves the old client as it is, for they may be taken back.
     const client = this.#make(connection, type, tools);
-    this.#opened.set(name, { type, options, client });
-    for (const subscription of this.#subscriptions.get(name) ?? []) this.#attach(subscription, { type, client });
+    this.#keep(name, { type, options, client });
+    for (const subscription of this.#subscriptions.get(name) ?? []) this.#move(subscription, { type, client });
+    if (there !== undefined) this.#close(name, there);
     return client;
   }
 
@@ -58,19 +61,19 @@ export class TeamClients {
     const subscription: Subscription = { type, key, raise };
     const all = this.#subscriptions.get(name) ?? new Set();
     this.#subscriptions.set(name, all.add(subscription));
-    const opened = this.#opened.get(name);
+    const opened = this.#find(name);
     // The step opens it when it looks.
     if (opened === undefined) raise();
-    else this.#attach(subscription, opened);
-    return () => {
-      subscription.release?.();
-      all.delete(subscription);
-      if (all.size === 0 && this.#subscriptions.get(name) === all) this.#subscriptions.delete(name);
-    };
+    else {
+      this.#keep(name, opened);
+      this.#move(subscription, opened);
+    }
+    return () => this.#unsubscribe(name, subscription);
   }
 
   async close(): Promise<void> {
-    await Promise.all([...this.#opened.values()].map(({ type, client }) => type.close?.(client)));
+    const all = [...this.#awaited.values(), ...this.#idle.values()];
+    await Promise.all(all.map(({ type, client }) => type.close?.(client)));
   }
 
   /** Options that the type's schema lets through may be none after all, such as an address with an odd port. */
@@ -84,19 +87,38 @@ export class TeamClients {
     }
   }
 
-  #attach(subscription: Subscription, { type, client }: Pick<Opened, 'type' | 'client'>): void {
-    const { key, raise } = subscription;
-    if (type === subscription.type) subscription.release = type.subscribe?.(client, key, raise);
+  #find(name: string): Opened | undefined {
+    return this.#awaited.get(name) ?? this.#idle.get(name);
+  }
+
+  /** Among those where somebody waits, or else the idle ones. */
+  #keep(name: string, opened: Opened): void {
+    this.#awaited.delete(name);
+    this.#idle.delete(name);
+    if (this.#subscriptions.has(name)) this.#awaited.set(name, opened);
+    else this.#idle.set(name, opened);
+  }
+
+  #unsubscribe(name: string, subscription: Subscription): void {
+    subscription.release?.();
+    const all = this.#subscriptions.get(name);
+    if (all?.delete(subscription) !== true || all.size > 0) return;
+    this.#subscriptions.delete(name);
+    const opened = this.#awaited.get(name);
+    if (opened !== undefined) this.#keep(name, opened);
+  }
+
+  /** To a client, from the one that it is at. */
+  #move(subscription: Subscription, { type, client }: Pick<Opened, 'type' | 'client'>): void {
+    const { key, raise, release } = subscription;
+    release?.();
+    const isSameType = type === subscription.type;
+    subscription.release = isSameType ? type.subscribe?.(client, key, raise) : undefined;
     // The step finds out what it is by now.
-    else raise();
+    if (!isSameType) raise();
   }
 
   #close(name: string, { type, client }: Opened): void {
-    for (const subscription of this.#subscriptions.get(name) ?? []) {
-      subscription.release?.();
-      subscription.release = undefined;
-      subscription.raise();
-    }
     type
       .close?.(client)
       .catch((err: unknown) => this.#tools.log.warn({ err, connection: name }, 'could not be closed'));

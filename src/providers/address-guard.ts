@@ -9,20 +9,36 @@ export interface AddressGuard {
   readonly lookup: LookupFunction;
 }
 
+/** How IPv6 addresses hold one of IPv4: what stands before it, and how many bits that is. */
+type Disguise = readonly [before: string, bits: 16 | 96];
+
+/** They lead to the IPv4 address itself (RFC 6052), as mapped ones do, which BlockList knows. */
+const nat64: Disguise = ['64:ff9b::', 96];
+/** They may lead there by a gateway of one's own: NAT64 (RFC 8215), translated, of old, and 6to4. */
+const otherDisguises: readonly Disguise[] = [
+  ['64:ff9b:1::', 96],
+  ['::ffff:0:', 96],
+  ['::', 96],
+  ['2002:', 16],
+];
+
 /**
  * Link-local and cloud metadata addresses: whoever answers there trusts the machine that asks, so a configured or
  * redirected name must never lead to them.
  */
-const neverAllowed = addressesIn([
-  '169.254.0.0/16',
-  'fe80::/10',
-  // AWS, Alibaba, Azure, Oracle, Google.
-  'fd00:ec2::254/128',
-  '100.100.100.200/32',
-  '168.63.129.16/32',
-  '192.0.0.192/32',
-  'fd20:ce::254/128',
-]);
+const neverAllowed = addressesIn(
+  [
+    '169.254.0.0/16',
+    'fe80::/10',
+    // AWS, Alibaba, Azure, Oracle, Google.
+    'fd00:ec2::254/128',
+    '100.100.100.200/32',
+    '168.63.129.16/32',
+    '192.0.0.192/32',
+    'fd20:ce::254/128',
+  ],
+  [nat64, ...otherDisguises],
+);
 
 /** What is no place in the internet (https://www.iana.org/assignments/iana-ipv4-special-registry, and the one for IPv6). */
 const privateAddresses = addressesIn([
@@ -34,12 +50,24 @@ const privateAddresses = addressesIn([
   '192.0.0.0/24',
   '192.168.0.0/16',
   '198.18.0.0/15',
+  // Documentation, and relays of 6to4.
+  '192.0.2.0/24',
+  '198.51.100.0/24',
+  '203.0.113.0/24',
+  '192.88.99.0/24',
   // Multicast, and the rest up to broadcast.
   '224.0.0.0/3',
-  // Unspecified, loopback, and IPv4 in an old disguise; the others in disguise are 6to4 and NAT64 of one's own.
+  // Unspecified, loopback, and IPv4 in the disguises above.
   '::/96',
+  '::ffff:0:0:0/96',
   '2002::/16',
   '64:ff9b:1::/48',
+  // Discarded; protocols, of which Teredo is IPv4 in disguise too; documentation; segment routing.
+  '100::/64',
+  '2001::/23',
+  '2001:db8::/32',
+  '3fff::/20',
+  '5f00::/16',
   'fc00::/7',
   'fec0::/10',
   'ff00::/8',
@@ -103,22 +131,33 @@ function refusalOf(
 }
 
 /** The list is made by the first question: all of them together would be a twentieth of a start. */
-function addressesIn(ranges: readonly string[]): (address: string) => boolean {
+function addressesIn(
+  ranges: readonly string[],
+  disguises: readonly Disguise[] = [nat64],
+): (address: string) => boolean {
   let list: BlockList | undefined;
   return (address) => {
-    list ??= blockList(ranges);
+    list ??= blockList(ranges, disguises);
     return list.check(address, isIP(address) === 6 ? 'ipv6' : 'ipv4');
   };
 }
 
-/** IPv4 addresses count in IPv6 as well: mapped ones, which BlockList knows, and those of NAT64 (RFC 6052). */
-function blockList(ranges: readonly string[]): BlockList {
+function blockList(ranges: readonly string[], disguises: readonly Disguise[]): BlockList {
   const list = new BlockList();
   for (const range of ranges) {
     const [network = '', prefix] = range.split('/');
     const isIPv4 = isIP(network) === 4;
     list.addSubnet(network, Number(prefix), isIPv4 ? 'ipv4' : 'ipv6');
-    if (isIPv4) list.addSubnet(`64:ff9b::${network}`, 96 + Number(prefix), 'ipv6');
+    for (const [before, bits] of isIPv4 ? disguises : []) {
+      const after = bits === 96 ? '' : '::';
+      list.addSubnet(before + hexadecimal(network) + after, bits + Number(prefix), 'ipv6');
+    }
   }
   return list;
+}
+
+/** 169.254.0.0 as a9fe:0 */
+function hexadecimal(ipv4: string): string {
+  const [a = 0, b = 0, c = 0, d = 0] = ipv4.split('.').map(Number);
+  return [a * 256 + b, c * 256 + d].map((group) => group.toString(16)).join(':');
 }

@@ -13,7 +13,7 @@ it('forgets what was used longest ago once it is full', () => {
   assert.equal(map.get('c'), 3);
 });
 
-it('tells what it forgets, but not what was replaced', () => {
+it('tells what it forgets, but not what was replaced or deleted', () => {
   const forgotten: [string, number][] = [];
   const map = new LruMap<string, number>(1, (key, value) => forgotten.push([key, value]));
   map.set('a', 1);
@@ -21,4 +21,7 @@ it('tells what it forgets, but not what was replaced', () => {
   map.set('b', 3);
   assert.deepEqual(forgotten, [['a', 2]]);
   assert.deepEqual([...map.values()], [3]);
+  map.delete('b');
+  map.set('c', 4);
+  assert.deepEqual(forgotten, [['a', 2]]);
 });

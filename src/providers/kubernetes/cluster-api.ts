@@ -58,6 +58,14 @@ export interface GetOptions {
   readonly maxBytes?: number;
 }
 
+/** The cause of the NotSent where an answer is over `maxBytes`. */
+export class AnswerTooLong extends Error {
+  constructor(maxBytes: number) {
+    super(`the answer is over ${maxBytes} bytes`);
+    this.name = 'AnswerTooLong';
+  }
+}
+
 /**
  * One cluster's API. What got no answer throws NotSent: reads, and the few writes here, may all be repeated. Whatever was
  * answered comes back.
@@ -196,7 +204,7 @@ async function toAnswer(
   let bytes = 0;
   for await (const chunk of body as AsyncIterable<Buffer>) {
     bytes += chunk.length;
-    if (bytes > maxBytes) throw new Error(`the answer is over ${maxBytes} bytes`);
+    if (bytes > maxBytes) throw new AnswerTooLong(maxBytes);
     chunks.push(chunk);
   }
   const text = Buffer.concat(chunks).toString('utf8');

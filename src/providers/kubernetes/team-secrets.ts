@@ -9,7 +9,7 @@ import {
   type TeamConnections,
 } from '../../core/team-connections.ts';
 import type { Clock, EpochMs } from '../../core/time.ts';
-import type { ClusterApi } from './cluster-api.ts';
+import { AnswerTooLong, type ApiAnswer, type ClusterApi } from './cluster-api.ts';
 
 /** KubeVela writes it on the Secret of each config (pkg/config/factory.go, ParseConfig). */
 const templateLabel = 'config.oam.dev/type';
@@ -79,12 +79,8 @@ export class TeamSecrets implements TeamConnections {
   }
 
   async #list(namespace: string): Promise<Found> {
-    const { api, templates, understand } = this.#options;
-    const query = new URLSearchParams({
-      labelSelector: `${templateLabel} in (${templates.join(',')})`,
-      limit: String(mostSecrets),
-    });
-    const answer = await api.get(`/api/v1/namespaces/${namespace}/secrets?${query}`, { maxBytes: mostBytes });
+    const { api, understand } = this.#options;
+    const answer = await this.#ask(namespace);
     // Not a fault: few teams let us.
     if (answer.status === 403) return { secrets: [], connections: [] };
     if (answer.status !== 200) {
@@ -93,14 +89,30 @@ export class TeamSecrets implements TeamConnections {
       // Whatever it is, it tells nothing of the connection that a step means.
       throw new NotSent(message);
     }
-    const { items, metadata } = isJsonObject(answer.body) ? answer.body : {};
-    if (isJsonObject(metadata) && metadata.continue) {
-      const message = `namespace ${namespace} has over ${mostSecrets} Secrets that are connections: delete some`;
-      throw new Rejected('ConnectionFailed', message);
-    }
+    const { items } = isJsonObject(answer.body) ? answer.body : {};
     const secrets = Array.isArray(items) ? items.flatMap(configSecret) : [];
+    if (secrets.length > mostSecrets) throw tooMuch(namespace, `${mostSecrets} Secrets`);
     return { secrets, connections: understand(secrets, namespace) };
   }
+
+  async #ask(namespace: string): Promise<ApiAnswer> {
+    const { api, templates } = this.#options;
+    const query = new URLSearchParams({
+      labelSelector: `${templateLabel} in (${templates.join(',')})`,
+      // One more shows that there are too many. `continue` would not: it is set where anything is left, with the label or not.
+      limit: String(mostSecrets + 1),
+    });
+    try {
+      return await api.get(`/api/v1/namespaces/${namespace}/secrets?${query}`, { maxBytes: mostBytes });
+    } catch (error) {
+      const isTooLong = error instanceof NotSent && error.cause instanceof AnswerTooLong;
+      throw isTooLong ? tooMuch(namespace, `${mostBytes / 1024} KiB of Secrets`) : error;
+    }
+  }
+}
+
+function tooMuch(namespace: string, bound: string): Rejected {
+  return new Rejected('ConnectionFailed', `namespace ${namespace} has over ${bound} that are connections: delete some`);
 }
 
 function configSecret(item: Json): ConfigSecret[] {

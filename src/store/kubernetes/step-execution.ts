@@ -34,6 +34,8 @@ interface Identity {
   readonly deadline: EpochMs;
   /** Where it is known without a proof. */
   readonly originStep?: string;
+  /** Of replicas of earlier builds, which run beside ours during an upgrade. Goes after 0.2.0. */
+  readonly requestDigest?: string;
 }
 
 /** An execution with what a write of its object takes. */
@@ -68,7 +70,8 @@ export function toStatusObject(status: ExecutionStatus, version: number): JsonOb
 /** Throws where the object was not made by toObject: our CRD lets nobody make such a one. */
 export function toStored(object: JsonObject): StoredExecution {
   const metadata = part(object, 'metadata');
-  const { caller, createdAt, deadline, originStep, ...rest } = part(object, 'spec') as JsonObject & Identity;
+  const { caller, createdAt, deadline, originStep, requestDigest, ...rest } = part(object, 'spec') as JsonObject &
+    Identity;
   const key = { namespace: text(metadata, 'namespace'), id: text(metadata, 'name') };
   const request = rest as unknown as ExecutionRequest;
   // Without a status nobody has begun with it.

@@ -4,8 +4,10 @@ import { NotSent, Rejected } from '../../../src/core/effect.ts';
 import type { Json } from '../../../src/core/json.ts';
 import type { ConfigSecret, TeamConnection } from '../../../src/core/team-connections.ts';
 import type { ApiAnswer, GetOptions } from '../../../src/providers/kubernetes/cluster-api.ts';
-import { TeamSecrets } from '../../../src/providers/kubernetes/team-secrets.ts';
+import { TeamSecrets, type TeamSecretsOptions } from '../../../src/providers/kubernetes/team-secrets.ts';
 import { ManualClock } from '../../support/manual-clock.ts';
+import { startApiStandIn } from './api-stand-in.ts';
+import { openClient } from './open-client.ts';
 
 function secret(name: string, values: Readonly<Record<string, string>>): Json {
   const labels = { 'config.oam.dev/type': 'aftersync-github', 'config.oam.dev/catalog': 'velacore-config' };
@@ -25,24 +27,29 @@ function settingsOf({ name, template }: ConfigSecret, namespace: string): TeamCo
   return { name, namespace, type: template, allow: {}, isDefault: false, options: {}, place: `Secret ${name}` };
 }
 
-/** A cluster that answers as `says` says, and what it was asked. */
-function openSecrets(says: { answer: ApiAnswer | Error }) {
-  const clock = new ManualClock();
-  const asked: { readonly path: string; readonly options: GetOptions | undefined }[] = [];
-  const secrets = new TeamSecrets({
-    api: {
-      refusal: ({ status }, { act }) => new Error(`may not ${act} (${status})`),
-      async get(path, options) {
-        asked.push({ path, options });
-        if (says.answer instanceof Error) throw says.answer;
-        return says.answer;
-      },
-    },
+function openWith(api: TeamSecretsOptions['api'], clock = new ManualClock()): TeamSecrets {
+  return new TeamSecrets({
+    api,
     templates: ['aftersync-github', 'aftersync-varnish'],
     understand: (found, namespace) => found.map((each) => settingsOf(each, namespace)),
     fetch: () => Promise.reject(new Error('unused')),
     clock,
   });
+}
+
+/** A cluster that answers as `says` says, and what it was asked. */
+function openSecrets(says: { answer: ApiAnswer | Error }) {
+  const clock = new ManualClock();
+  const asked: { readonly path: string; readonly options: GetOptions | undefined }[] = [];
+  const api: TeamSecretsOptions['api'] = {
+    refusal: ({ status }, { act }) => new Error(`may not ${act} (${status})`),
+    async get(path, options) {
+      asked.push({ path, options });
+      if (says.answer instanceof Error) throw says.answer;
+      return says.answer;
+    },
+  };
+  const secrets = openWith(api, clock);
   const credential = (key: string, name = 'github') => {
     const config = { name, template: '', values: new Map() };
     return secrets.tools(settingsOf(config, 'shop')).credential(key);
@@ -58,7 +65,7 @@ test('only Secrets with the label of one of our templates are asked for, and not
   assert.equal(url.pathname, '/api/v1/namespaces/shop/secrets');
   assert.deepEqual(Object.fromEntries(url.searchParams), {
     labelSelector: 'config.oam.dev/type in (aftersync-github,aftersync-varnish)',
-    limit: '20',
+    limit: '21',
   });
   assert.deepEqual(asked[0]?.options, { maxBytes: 512 * 1024 });
 });
@@ -100,10 +107,26 @@ test('a cluster that gives no answer is asked again by the next one', async () =
   assert.deepEqual(await secrets.of('shop'), []);
 });
 
-test('more of them than anybody needs are refused', async () => {
-  const { secrets } = openSecrets({ answer: answer(200, { metadata: { continue: 'more' }, items: [] }) });
-  await assert.rejects(secrets.of('shop'), (error) => {
-    return error instanceof Rejected && error.message.includes('has over 20 Secrets that are connections');
+test('twenty are read, whatever else is in the namespace; more than anybody needs are refused', async () => {
+  const many = (count: number) => Array.from({ length: count }, (_, index) => secret(`github-${index}`, {}));
+  const says = { answer: answer(200, { metadata: { continue: 'more' }, items: many(20) }) };
+  const { secrets, clock } = openSecrets(says);
+  assert.equal((await secrets.of('shop')).length, 20);
+  clock.advance(30_000);
+  says.answer = list(...many(21));
+  await assert.rejects(secrets.of('shop'), {
+    reason: 'ConnectionFailed',
+    message: 'namespace shop has over 20 Secrets that are connections: delete some',
+  });
+});
+
+test('so are those that are too large together, for asking again would not help', async (t) => {
+  const { kubeconfig } = await startApiStandIn(t, () => ({ text: 'x'.repeat(512 * 1024 + 1) }));
+  const client = openClient(kubeconfig());
+  t.after(() => client.close());
+  await assert.rejects(openWith(client.api).of('shop'), {
+    reason: 'ConnectionFailed',
+    message: 'namespace shop has over 512 KiB of Secrets that are connections: delete some',
   });
 });
 

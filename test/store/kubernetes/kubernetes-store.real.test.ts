@@ -193,6 +193,18 @@ storeTest('who creates an object by hand belongs to no recurring step of others'
   assert.deepEqual((await store.get(newExecution('forged')))?.status.effects, []);
 });
 
+storeTest(
+  'what a replica of an earlier build stores beside the request stays there, and is no part of it',
+  async (store) => {
+    const { caller, createdAt, deadline } = newExecution('old');
+    const spec = { step: 's', with: {}, caller, createdAt, deadline, requestDigest: 'a1b2' };
+    const body = { apiVersion: 'aftersync.dev/v1alpha1', kind: 'StepExecution', metadata: { name: 'old' }, spec };
+    const created = await cluster.request({ method: 'POST', path, body });
+    assert.deepEqual((created.body as { readonly spec: unknown }).spec, spec);
+    assert.deepEqual((await store.get(newExecution('old')))?.request, { step: 's', with: {} });
+  },
+);
+
 test('a cluster that does not know executions, or does not show them, is not opened', async () => {
   const client = openClient(cluster);
   try {
