@@ -236,7 +236,9 @@ function errorAnswers(log: Logger): AnswerError {
     if (error instanceof ClientGone) return;
     const { requestId } = notesOf(res);
     const problem = toProblem(error, requestId);
-    if (problem.status >= 500) log.error({ err: error, requestId }, 'a request failed');
+    // A Problem without a cause is an answer that was meant, as to a probe while the server starts.
+    const isFault = problem !== error || problem.cause !== undefined;
+    if (isFault && problem.status >= 500) log.error({ err: error, requestId }, 'a request failed');
     // An event stream that broke: the reader connects again.
     if (res.headersSent) {
       res.destroy();

@@ -10,6 +10,7 @@ import { connectionTypes } from '../../src/providers/index.ts';
 import { steps } from '../../src/steps/index.ts';
 import { changeGate } from '../../src/steps/read-object/change-gate.ts';
 import { readyGate } from '../../src/steps/read-object/ready-gate.ts';
+import { cueExport } from '../support/cue/cue.ts';
 import { cueVersions } from '../support/cue/cue-program.ts';
 import { evaluateTemplate } from '../support/cue/evaluate-template.ts';
 import { contexts, definitionFiles, leastParameters } from './definition-files.ts';
@@ -148,4 +149,25 @@ for (const [name, parameter] of parameterSets) {
     assert.deepEqual(first.record.request.readyWhen, ready);
     assertSameRequest(second.submission, first.record as Execution);
   });
+}
+
+for (const { name, source, step } of definitionFiles) {
+  const required = (step.params.required ?? []) as readonly string[];
+  for (const version of cueVersions) {
+    test(`what ${name} needs and was not given is named by the executor: ${required.join(', ') || 'nothing'} (CUE ${version})`, async () => {
+      const tick = [
+        `context: ${JSON.stringify(contexts.Application)}`,
+        'let missingAll = template & {parameter: {}}',
+        'body: missingAll.call.$params.request.body',
+      ].join('\n');
+      const files = { 'definition.cue': source, 'tick.cue': tick };
+      const body = JSON.parse(String(await cueExport({ version, files, expression: 'body' })));
+      const submission = { namespace: 'prod', id: 'abc0123456', caller: 'vela-core', body };
+      assert.deepEqual(body.with, {});
+      assert.throws(
+        () => toNewExecution(submission, catalogue, 0),
+        ({ message }: Error) => required.every((field) => message.includes(`/with/${field} is missing`)),
+      );
+    });
+  }
 }

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { Problem } from '../../src/core/problem.ts';
 import { eventually } from '../support/eventually.ts';
 import { type ServedApi, serveApi } from './served-api.ts';
 
@@ -36,6 +37,22 @@ test('each request is logged: quietly where it went well, loudly where we failed
       [40, '500', 'anonymous'],
     ],
   );
+});
+
+test('an error is what failed, and not what is answered with 503 on purpose', async (t) => {
+  for (const [refusal, errors] of [
+    [new Problem('unavailable', 'KubeVela asks by an older state'), []],
+    [new Problem('unavailable', 'the cluster is away', { cause: new Error('no route') }), ['a request failed']],
+    [new Error('broken'), ['a request failed']],
+  ] as const) {
+    const api = await serveApi(({ engine }) => ({ engine: { ...engine, accept: () => Promise.reject(refusal) } }));
+    t.after(api.close);
+    await api.put('one');
+    await accessLog(api, 1);
+    const lines = api.logLines.map((line) => JSON.parse(line) as LogLine);
+    const atError = lines.filter(({ level }) => level >= 50).map(({ msg }) => msg);
+    assert.deepEqual(atError, errors, refusal.message);
+  }
 });
 
 test('a request keeps the id that it came with, if it is one, and gets one otherwise', async (t) => {

@@ -8,8 +8,11 @@ import type { OriginName } from './origin-source.ts';
 import { type StepStatus, stepWithId, workflowStatusOf } from './workflow-status.ts';
 
 const mostPatches = 5;
-/** Twice as long after each. */
-const firstPauseMs = 2_000;
+/**
+ * Twice as long after each. An engine with much to do comes seconds late, and a second patch would only get into the way of the
+ * write that follows.
+ */
+const firstPauseMs = 8_000;
 const leastGapMs = 1_000;
 /** How long the status write that follows a tick is waited for. Built-in steps of the same tick may take 3 s for a call. */
 const longestHoldMs = 4_000;

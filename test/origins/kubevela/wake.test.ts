@@ -8,12 +8,12 @@ import { numbered, openWake, waiting } from './wake-workbench.ts';
 const conditionsOf = (object: KubernetesObject | undefined) =>
   (object?.status as { conditions?: readonly JsonObject[] } | undefined)?.conditions ?? [];
 
-test('a step that still runs is patched at once, and again after 2, 4, 8 and 16 s, each time with another text', async () => {
+test('a step that still runs is patched at once, and again after 8, 16, 32 and 64 s, each time with another text', async () => {
   const bench = openWake();
   bench.become(waiting(web));
   bench.stored(ended());
   await bench.pass(120_000);
-  assert.deepEqual(bench.patchedAt, [0, 2_000, 6_000, 14_000, 30_000]);
+  assert.deepEqual(bench.patchedAt, [0, 8_000, 24_000, 56_000, 120_000]);
   assert.equal(new Set(bench.messages()).size, 5);
   assert.equal(bench.messages()[0], 'step smoke (smoke00001) has succeeded; said 1 of 5 times');
   assert.equal(await bench.count('sent'), 5);
@@ -32,7 +32,7 @@ test('the patch adds our condition beside the others, and later replaces it alon
   bench.become(waiting(web));
   const before = conditionsOf(bench.cluster.get(webPlace));
   bench.stored(ended());
-  await bench.pass(2_000);
+  await bench.pass(8_000);
   const after = conditionsOf(bench.cluster.get(webPlace));
   assert.deepEqual(after.slice(0, -1), before);
   assert.deepEqual(after.at(-1), {
@@ -40,7 +40,7 @@ test('the patch adds our condition beside the others, and later replaces it alon
     status: 'True',
     reason: 'StepEnded',
     message: 'step smoke (smoke00001) has succeeded; said 2 of 5 times',
-    lastTransitionTime: '2026-11-21T02:00:02Z',
+    lastTransitionTime: '2026-11-21T02:00:08Z',
   });
   const [first, second] = bench.cluster.writes;
   assert.deepEqual(
@@ -290,8 +290,8 @@ test('what fails is tried again, and counts', async () => {
   bench.become(waiting(web));
   bench.cluster.refusals.push(new Error('reset'), { status: 500 });
   bench.stored(ended());
-  await bench.pass(60_000);
-  assert.deepEqual(bench.patchedAt, [0, 2_000, 6_000, 14_000, 30_000]);
+  await bench.pass(120_000);
+  assert.deepEqual(bench.patchedAt, [0, 8_000, 24_000, 56_000, 120_000]);
   assert.deepEqual([await bench.count('failed'), await bench.count('sent')], [2, 3]);
   assert.equal(bench.said.filter(({ level }) => level >= 40).length, 1);
 });
@@ -339,7 +339,7 @@ test('what is still unknown is waited for, and what nobody asks about any more i
   await bench.pass(10_000, 1_000);
   assert.deepEqual([bench.patchedAt, bench.cluster.watched], [[], 1]);
   bench.become(waiting(web));
-  await bench.pass(60_000, 1_000);
+  await bench.pass(120_000, 1_000);
   assert.equal(bench.patchedAt.length, 5);
   await bench.pass(150_000, 1_000);
   assert.equal(bench.cluster.watched, 0);

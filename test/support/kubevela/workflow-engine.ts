@@ -27,6 +27,7 @@ import type { OwnedWorkflow, OwnerTools } from './workflow-owner.ts';
  * - It reads live where KubeVela reads a cache, so it never acts on what is out of date.
  * - An ApplicationRevision is created plain and compressed at the next reconcile, in KubeVela at its first change.
  * - Templates are evaluated before and after each call, not field by field: one must be complete while its call is unanswered.
+ *   One that cannot be built, as it imports what is not there, is an error; KubeVela takes such a step for done.
  *   `context` lacks `spanID` and `clusterVersion`; `valueFrom` and `from` are paths, no expressions.
  * - Of the built-in steps there are apply-component, suspend, step-group, request and print-message-in-status.
  * - Restarts of single steps, debug mode, the admission webhook and the features that are off by default are missing.
