@@ -13,6 +13,8 @@ const mostPatches = 5;
  * write that follows.
  */
 const firstPauseMs = 8_000;
+/** After one that did not get through. */
+const failedPauseMs = 2_000;
 const leastGapMs = 1_000;
 /** How long the status write that follows a tick is waited for. Built-in steps of the same tick may take 3 s for a call. */
 const longestHoldMs = 4_000;
@@ -106,6 +108,11 @@ export class WakePlan {
       untold.patches = Math.max(0, untold.patches - 1);
       untold.dueAt = now;
     }
+  }
+
+  /** What began failed. */
+  hurry(now: EpochMs): void {
+    for (const untold of this.#untold.values()) untold.dueAt = Math.min(untold.dueAt, now + failedPauseMs);
   }
 
   finish(): void {

@@ -240,6 +240,7 @@ export class Wake {
     const isRefused = error instanceof Rejected;
     // Nothing changes by trying again what our account may not do.
     if (isRefused) plan.giveUp();
+    else plan.hurry(this.#now());
     this.#parts.metrics.woken(isRefused ? 'refused' : 'failed');
     if (this.#isInTrouble) return;
     this.#isInTrouble = true;

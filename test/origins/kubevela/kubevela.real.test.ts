@@ -149,9 +149,7 @@ it('while others write the status too, the condition is added once, and none is 
   })();
   const { execution: stored } = await store.create(today(execution(origin), uid));
   await store.update(stored, stored.version, today(ended(origin), uid).status);
-  const isSaidTwice = (object: JsonObject) =>
-    conditionsOf(object).some(({ message }) => /said 2/.test(String(message)));
-  const woken = await eventually(() => read(pathOf(origin)), isSaidTwice).finally(() => {
+  const woken = await eventually(() => read(pathOf(origin)), isWoken).finally(() => {
     isDone = true;
   });
   await other;
