@@ -15,6 +15,8 @@ type LoadOfRequests = Pick<Load, 'requests' | 'expectedStatus'>;
 type LoadToCompare = LoadOfRequests & {
   /** Sent to each server before, to the last request. */
   readonly before?: readonly string[];
+  /** How many rounds each side is under load before it is measured: a server runs for days. Default: one. */
+  readonly warmUpRounds?: number;
 };
 
 /** Answers per second of our server on a durable store and of the bare app, each in a process of its own. */
@@ -40,7 +42,7 @@ export async function compareServers(
   for (const server of [ours, reference]) {
     const before = { requests: (load.before ?? []).values(), expectedStatus: 201 };
     await send(server, before, Number.POSITIVE_INFINITY);
-    await send(server, load, roundMs);
+    await send(server, load, (load.warmUpRounds ?? 1) * roundMs);
   }
   return await alternate({
     rounds,

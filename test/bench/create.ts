@@ -13,7 +13,7 @@ export const create: Bench = {
   measure(scale, progress) {
     // More and shorter rounds: all of them together must not reach the most that may be unfinished at once.
     const short = { ...scale, rounds: 2 * scale.rounds, roundMs: scale.roundMs / 3 };
-    return compareUnderLoad({ requests: newExecutions(), expectedStatus: 201 }, short, progress);
+    return compareUnderLoad({ requests: newExecutions(), expectedStatus: 201, warmUpRounds: 5 }, short, progress);
   },
 };
 
