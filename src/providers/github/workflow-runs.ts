@@ -3,13 +3,15 @@ import { LruMap } from '../../core/lru-map.ts';
 import { fits } from '../../core/schema.ts';
 import { type EpochMs, toIsoTime } from '../../core/time.ts';
 import { wordsOf } from './answer-words.ts';
-import { type GitHubApi, isSuccess } from './github-api.ts';
+import { etagOf, type GitHubApi, isSuccess } from './github-api.ts';
 import type { GitHubAnswer } from './octokit-transport.ts';
 import { type Purpose, refusalOf } from './refusal.ts';
 import { toWorkflowRun, type WorkflowRun } from './workflow-run.ts';
 
 const runsPath = '/repos/{owner}/{repo}/actions/runs/{run_id}';
 const pageSize = 100;
+/** A hundred runs with their commits and repositories. */
+const listMaxBytes = 16 * 1024 * 1024;
 /** Filtered lists give no more than 1,000 runs (facts/github-actions.md, section 3). */
 const mostPages = 10;
 const rememberedRuns = 10_000;
@@ -83,6 +85,7 @@ export class WorkflowRuns {
         path: '/repos/{owner}/{repo}/actions/workflows/{workflow_id}/runs',
         params: { ...placeParams(search), ...searchParams(search), page },
         purpose: workflowPurpose(search, `list the runs of ${search.workflow} in ${search.repository}`),
+        maxBytes: listMaxBytes,
         signal,
       });
       const found = runsIn(answer);
@@ -109,10 +112,12 @@ export class WorkflowRuns {
         permission: `Actions: read on ${repository}`,
       },
       etag: known?.etag,
+      maxBytes: listMaxBytes,
       signal,
     });
     const runs = answer.status === 304 && known !== undefined ? known.runs : runsIn(answer);
-    if (answer.headers.etag !== undefined) this.#lists.set(key, { etag: answer.headers.etag, runs });
+    const etag = etagOf(answer);
+    if (etag !== undefined) this.#lists.set(key, { etag, runs });
     return { runs, isLast: runs.length < pageSize || page === mostPages };
   }
 
@@ -132,6 +137,7 @@ export class WorkflowRuns {
       path: `${runsPath}/jobs`,
       params: { ...runParams(place), filter: 'latest', per_page: pageSize },
       purpose: runPurpose(place, 'list the jobs of'),
+      maxBytes: listMaxBytes,
       signal,
     });
     if (!fits(JobListSchema, data)) throw new Error('GitHub answered something that is no list of jobs');
@@ -175,7 +181,8 @@ export class WorkflowRuns {
     const run = toWorkflowRun(answer.data);
     if (run === undefined)
       throw new Error(`GitHub answered something that is no run (${answer.status} ${wordsOf(answer)})`);
-    if (answer.headers.etag !== undefined) this.#known.set(key, { etag: answer.headers.etag, run });
+    const etag = etagOf(answer);
+    if (etag !== undefined) this.#known.set(key, { etag, run });
     return run;
   }
 }
