@@ -2,8 +2,8 @@ import { Rejected } from '../../core/effect.ts';
 import type { Scheduled } from '../../core/schedule.ts';
 import type { Release } from '../../core/signal.ts';
 import type { EpochMs } from '../../core/time.ts';
-import type { WorkflowRun } from './workflow-run.ts';
-import type { RunPlace, WorkflowRuns } from './workflow-runs.ts';
+import type { RunState } from './workflow-run.ts';
+import type { RunPage, RunPlace, WorkflowRuns } from './workflow-runs.ts';
 
 /** Of those that the list does not show, so many are read by themselves in one look; the others have their turn later. */
 const mostSingleReads = 5;
@@ -20,6 +20,8 @@ export class RepositoryWatch implements Scheduled {
   readonly repository: string;
   readonly #source: WorkflowRuns;
   readonly #runs = new Map<number, WatchedRun>();
+  /** As they were listed last, from the first on. */
+  readonly #pages: RunPage[] = [];
 
   constructor(repository: string, source: WorkflowRuns) {
     this.repository = repository;
@@ -75,14 +77,15 @@ export class RepositoryWatch implements Scheduled {
     let unlisted = [...this.#runs.values()];
     try {
       for (let page = 1; page === 1 || unlisted.length > mostSingleReads; page++) {
-        const { runs, isLast } = await this.#source.newest(this.repository, page, signal);
-        const listed = new Map(runs.map((run) => [run.id, run]));
+        const known = this.#pages[page - 1];
+        const found = await this.#source.newest(this.repository, { page, known, signal });
+        this.#pages[page - 1] = found;
         unlisted = unlisted.filter((watched) => {
-          const run = listed.get(watched.place.runId);
+          const run = found.runs.get(watched.place.runId);
           if (run !== undefined) watched.show(run);
           return run === undefined;
         });
-        if (isLast) break;
+        if (found.isLast) break;
       }
     } catch (error) {
       if (error instanceof Rejected) for (const watched of this.#runs.values()) watched.raiseAll();
@@ -112,7 +115,7 @@ interface Subscription {
 class WatchedRun {
   readonly place: RunPlace;
   /** As it was seen last; undefined also where GitHub does not show it. */
-  run: WorkflowRun | undefined;
+  run: RunState | undefined;
   /** When it was last read by itself. */
   readAt: EpochMs = 0;
   readonly #subscriptions = new Set<Subscription>();
@@ -132,7 +135,7 @@ class WatchedRun {
   }
 
   /** Takes in what a read has shown. */
-  show(run: WorkflowRun | undefined): void {
+  show(run: RunState | undefined): void {
     const hasChanged = !isSame(this.run, run);
     // A list may lag behind what was read of a run by itself.
     const isOutdated = run !== undefined && this.run !== undefined && run.updatedAt < this.run.updatedAt;
@@ -149,7 +152,7 @@ class WatchedRun {
   }
 }
 
-function isSame(a: WorkflowRun | undefined, b: WorkflowRun | undefined): boolean {
+function isSame(a: RunState | undefined, b: RunState | undefined): boolean {
   return (
     a?.status === b?.status &&
     a?.conclusion === b?.conclusion &&

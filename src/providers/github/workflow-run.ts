@@ -40,6 +40,14 @@ export interface WorkflowRun {
   readonly updatedAt: EpochMs;
 }
 
+/** How far a run is. */
+export type RunState = Pick<WorkflowRun, 'status' | 'conclusion' | 'attempt' | 'createdAt' | 'updatedAt'>;
+
+/** Without the run's texts, for who keeps many. */
+export function stateOf({ status, conclusion, attempt, createdAt, updatedAt }: WorkflowRun): RunState {
+  return { status, conclusion, attempt, createdAt, updatedAt };
+}
+
 /** Undefined where it is no run: an answer of a proxy, or of another version of the API. */
 export function toWorkflowRun(value: unknown): WorkflowRun | undefined {
   return fits(RunSchema, value) ? fromSchema(value) : undefined;

@@ -6,7 +6,7 @@ import { wordsOf } from './answer-words.ts';
 import { etagOf, type GitHubApi, isSuccess } from './github-api.ts';
 import type { GitHubAnswer } from './octokit-transport.ts';
 import { type Purpose, refusalOf } from './refusal.ts';
-import { toWorkflowRun, type WorkflowRun } from './workflow-run.ts';
+import { type RunState, stateOf, toWorkflowRun, type WorkflowRun } from './workflow-run.ts';
 
 const runsPath = '/repos/{owner}/{repo}/actions/runs/{run_id}';
 const pageSize = 100;
@@ -15,7 +15,6 @@ const listMaxBytes = 16 * 1024 * 1024;
 /** Filtered lists give no more than 1,000 runs (facts/github-actions.md, section 3). */
 const mostPages = 10;
 const rememberedRuns = 10_000;
-const rememberedLists = 100;
 
 const RunListSchema = Type.Object({ workflow_runs: Type.Array(Type.Unknown()) });
 const JobListSchema = Type.Object({
@@ -52,8 +51,11 @@ export interface FoundRuns {
   readonly serverTime: EpochMs | undefined;
 }
 
-export interface FoundPage extends Pick<FoundRuns, 'runs'> {
+/** One page of the runs of a repository. Whoever gives it back is answered for nothing while it has not changed. */
+export interface RunPage {
+  readonly runs: ReadonlyMap<number, RunState>;
   readonly isLast: boolean;
+  readonly etag: string | undefined;
 }
 
 export interface FailedJob {
@@ -67,9 +69,6 @@ export class WorkflowRuns {
   readonly #api: GitHubApi;
   /** With the ETag of each, so that asking again is free while nothing has changed. */
   readonly #known = new LruMap<string, { readonly etag: string; readonly run: WorkflowRun }>(rememberedRuns);
-  readonly #lists = new LruMap<string, { readonly etag: string; readonly runs: readonly WorkflowRun[] }>(
-    rememberedLists,
-  );
 
   constructor(api: GitHubApi) {
     this.#api = api;
@@ -98,11 +97,12 @@ export class WorkflowRuns {
 
   /**
    * Those that a dispatch started, of all workflows, a hundred at a time, the newest first. Fewer are the last, as are those
-   * of the tenth page. Lists lag behind and have lost runs.
+   * of the tenth page. Lists lag behind and have lost runs; what cannot be read as a run is left out like those.
    */
-  async newest(repository: string, page: number, signal: AbortSignal): Promise<FoundPage> {
-    const key = `${repository}/${page}`;
-    const known = this.#lists.get(key);
+  async newest(
+    repository: string,
+    { page, known, signal }: { readonly page: number; readonly known: RunPage | undefined; readonly signal: AbortSignal },
+  ): Promise<RunPage> {
     const answer = await this.#api.read({
       path: '/repos/{owner}/{repo}/actions/runs',
       params: { ...repositoryParams(repository), ...dispatchedParams, page },
@@ -115,10 +115,14 @@ export class WorkflowRuns {
       maxBytes: listMaxBytes,
       signal,
     });
-    const runs = answer.status === 304 && known !== undefined ? known.runs : runsIn(answer);
-    const etag = etagOf(answer);
-    if (etag !== undefined) this.#lists.set(key, { etag, runs });
-    return { runs, isLast: runs.length < pageSize || page === mostPages };
+    if (answer.status === 304 && known !== undefined) return known;
+    const entries = entriesIn(answer);
+    const runs = new Map<number, RunState>();
+    for (const entry of entries) {
+      const run = toWorkflowRun(entry);
+      if (run !== undefined) runs.set(run.id, stateOf(run));
+    }
+    return { runs, isLast: entries.length < pageSize || page === mostPages, etag: etagOf(answer) };
   }
 
   /** The run as it stands, in its newest attempt. Undefined: 404, which also hides what the token may not see. */
@@ -227,13 +231,16 @@ function toSeconds(time: EpochMs): string {
 }
 
 /** All or nothing: a run that is left out could be the one that makes another not the only one. */
-function runsIn({ status, data }: GitHubAnswer): WorkflowRun[] {
-  const values = fits(RunListSchema, data) ? data.workflow_runs : [undefined];
-  return values.map((value) => {
-    const run = toWorkflowRun(value);
-    if (run === undefined) throw new Error(`GitHub answered something that is no list of runs (${status})`);
-    return run;
-  });
+function runsIn(answer: GitHubAnswer): WorkflowRun[] {
+  return entriesIn(answer).map((entry) => toWorkflowRun(entry) ?? throwNoList(answer));
+}
+
+function entriesIn(answer: GitHubAnswer): readonly unknown[] {
+  return fits(RunListSchema, answer.data) ? answer.data.workflow_runs : throwNoList(answer);
+}
+
+function throwNoList({ status }: GitHubAnswer): never {
+  throw new Error(`GitHub answered something that is no list of runs (${status})`);
 }
 
 function timeOf({ headers }: GitHubAnswer): EpochMs | undefined {

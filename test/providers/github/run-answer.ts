@@ -15,9 +15,18 @@ const run = {
 
 /** What a GitHub that may say anything answers to the read of a run. */
 export function runAnswer(changes: object, headers: HttpAnswer['headers'] = {}): HttpAnswer {
+  return answer({ ...run, ...changes }, headers);
+}
+
+/** The same of a list. */
+export function runListAnswer(entries: readonly object[], headers: HttpAnswer['headers'] = {}): HttpAnswer {
+  return answer({ workflow_runs: entries.map((changes) => ({ ...run, ...changes })) }, headers);
+}
+
+function answer(body: object, headers: HttpAnswer['headers']): HttpAnswer {
   return {
     status: 200,
     headers: { 'content-type': 'application/json', ...headers },
-    text: JSON.stringify({ ...run, ...changes }),
+    text: JSON.stringify(body),
   };
 }

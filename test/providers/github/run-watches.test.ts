@@ -5,6 +5,7 @@ import type { RunPlace } from '../../../src/providers/github/workflow-runs.ts';
 import type { Fault } from '../../support/github/faults.ts';
 import { STAND_IN_TOKEN } from '../../support/github/options.ts';
 import { neverAborted, type OpenGitHub, type OpenOptions, openGitHub } from './open-github.ts';
+import { runListAnswer } from './run-answer.ts';
 
 const secondMs = 1_000;
 const minuteMs = 60_000;
@@ -193,6 +194,44 @@ describe('the runs of a repository', () => {
     assert.deepEqual(routesOf(github.asked()), ['listRuns 200', ...Array(5).fill('getRun 200')]);
     await github.pass(10 * secondMs);
     assert.ok(watched.every(({ raised }) => raised.length === 1));
+  });
+
+  it('that stand in a list beside something that is no run are found there all the same', async (t) => {
+    const pages: (string | null)[] = [];
+    const unreadable = { html_url: null };
+    const github = await open(t, {
+      instead: ({ url }) => {
+        const page = new URL(url).searchParams.get('page');
+        pages.push(page);
+        const older = Array.from({ length: 99 }, (_unused, i) => ({ id: 200 + i }));
+        return runListAnswer(page === '1' ? [unreadable, ...older] : [1, 2, 3, 4, 5, 6].map((id) => ({ id })));
+      },
+    });
+    const watched = [1, 2, 3, 4, 5, 6].map((runId) => github.watch({ repository: 'acme/shop', runId }));
+    await github.pass(5 * secondMs);
+    assert.deepEqual(pages, ['1', '2'], 'a page of a hundred is not the last, whatever stands in it');
+    assert.ok(watched.every(({ raised }) => raised.length === 1));
+  });
+
+  it('are looked at for nothing while nothing changes, in however many repositories', async (t) => {
+    const asked: boolean[] = [];
+    const github = await open(t, {
+      instead: ({ headers }) => {
+        const isKnown = headers?.['if-none-match'] === '"same"';
+        asked.push(isKnown);
+        if (isKnown) return { status: 304, headers: { etag: '"same"' }, text: '' };
+        return runListAnswer([{ id: 1 }, { id: 2 }], { etag: '"same"' });
+      },
+    });
+    for (let count = 0; count < 101; count += 1) {
+      for (const runId of [1, 2]) github.watch({ repository: `acme/r${count}`, runId });
+    }
+    await github.pass(5 * secondMs);
+    assert.deepEqual(asked, Array(101).fill(false));
+    asked.length = 0;
+    await github.pass(45 * secondMs);
+    assert.ok(asked.length >= 101);
+    assert.ok(asked.every((isKnown) => isKnown));
   });
 
   it('are not raised by a list that shows one as it was before it was read by itself', async (t) => {
