@@ -2,7 +2,7 @@ import { Rejected } from '../../core/effect.ts';
 import type { Scheduled } from '../../core/schedule.ts';
 import type { Release } from '../../core/signal.ts';
 import type { EpochMs } from '../../core/time.ts';
-import type { RunState } from './workflow-run.ts';
+import { isEnded, type RunState } from './workflow-run.ts';
 import type { RunPage, RunPlace, WorkflowRuns } from './workflow-runs.ts';
 
 /** Of those that the list does not show, so many are read by themselves in one look; the others have their turn later. */
@@ -57,8 +57,8 @@ export class RepositoryWatch implements Scheduled {
   }
 
   /**
-   * Raises those whose run is not what was seen before, and each subscriber once. A refusal is raised too, for who waits
-   * is to read it and say so. Throws what kept it from looking.
+   * Raises those whose run is not what was seen before or has ended, and each subscriber once. A refusal is raised too, for
+   * who waits is to read it and say so. Throws what kept it from looking.
    */
   async look(now: EpochMs, signal: AbortSignal): Promise<void> {
     const [first, second] = this.#runs.values();
@@ -78,7 +78,7 @@ export class RepositoryWatch implements Scheduled {
     try {
       for (let page = 1; page === 1 || unlisted.length > mostSingleReads; page++) {
         const known = this.#pages[page - 1];
-        const found = await this.#source.newest(this.repository, { page, known, signal });
+        const found = await this.#source.newest(this.repository, { page, known }, signal);
         this.#pages[page - 1] = found;
         unlisted = unlisted.filter((watched) => {
           const run = found.runs.get(watched.place.runId);
@@ -136,12 +136,13 @@ class WatchedRun {
 
   /** Takes in what a read has shown. */
   show(run: RunState | undefined): void {
-    const hasChanged = !isSame(this.run, run);
     // A list may lag behind what was read of a run by itself.
     const isOutdated = run !== undefined && this.run !== undefined && run.updatedAt < this.run.updatedAt;
+    // Whoever still waits for one that has ended was raised, and then read it from a server of GitHub's that lagged behind.
+    const isNews = !isOutdated && (!isSame(this.run, run) || (run !== undefined && isEnded(run)));
     if (!isOutdated) this.run = run;
     for (const subscription of [...this.#subscriptions]) {
-      if (!subscription.isNew && (isOutdated || !hasChanged)) continue;
+      if (!subscription.isNew && !isNews) continue;
       subscription.isNew = false;
       subscription.raise();
     }

@@ -79,6 +79,6 @@ function cut(text: string, mostCharacters: number): string {
 }
 
 /** Examples of GitHub's own show `completed` events without a conclusion: only both together are the end. */
-export function isEnded(run: WorkflowRun): run is WorkflowRun & { readonly conclusion: string } {
+export function isEnded<R extends RunState>(run: R): run is R & { readonly conclusion: string } {
   return run.status === 'completed' && run.conclusion !== undefined;
 }

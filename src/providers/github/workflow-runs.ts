@@ -101,7 +101,8 @@ export class WorkflowRuns {
    */
   async newest(
     repository: string,
-    { page, known, signal }: { readonly page: number; readonly known: RunPage | undefined; readonly signal: AbortSignal },
+    { page, known }: { readonly page: number; readonly known: RunPage | undefined },
+    signal: AbortSignal,
   ): Promise<RunPage> {
     const answer = await this.#api.read({
       path: '/repos/{owner}/{repo}/actions/runs',

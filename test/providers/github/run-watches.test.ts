@@ -145,6 +145,19 @@ describe('the runs of a repository', () => {
     );
   });
 
+  it('that have ended raise with each look who still waits, for he may have read what was outdated', async (t) => {
+    const github = await open(t);
+    const [one, other] = [await github.start(), await github.start()];
+    const watched = [github.watch(one), github.watch(other)];
+    await github.pass(5 * secondMs);
+    github.end(one);
+    await github.pass(15 * secondMs);
+    assert.deepEqual(
+      watched.map(({ raised }) => raised.length),
+      [4, 1],
+    );
+  });
+
   it('raise also when somebody starts one again', async (t) => {
     const github = await open(t);
     const place = await github.start();
