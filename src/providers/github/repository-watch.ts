@@ -16,6 +16,8 @@ export class RepositoryWatch implements Scheduled {
   failures = 0;
   /** A look is due or under way: when the next one is comes with its end. */
   isBusy = false;
+  /** When a webhook told of one of the runs. */
+  toldAt: EpochMs = 0;
   /** In lower case. */
   readonly repository: string;
   readonly #source: WorkflowRuns;
@@ -42,8 +44,13 @@ export class RepositoryWatch implements Scheduled {
     };
   }
 
-  raise(runId: number): void {
-    this.#runs.get(runId)?.raiseAll();
+  /** A webhook tells of the run. False: nobody waits for it. */
+  tell(runId: number, now: EpochMs): boolean {
+    const watched = this.#runs.get(runId);
+    if (watched === undefined) return false;
+    this.toldAt = now;
+    watched.raiseAll();
+    return true;
   }
 
   /** When the youngest run was created. Undefined: there is one of which that is not known yet. */

@@ -427,25 +427,45 @@ describe('where webhooks come', () => {
     assert.equal(raised.length, 1);
   });
 
-  it('what one tells during a look is looked for once more', async (t) => {
-    let onLook = () => {};
-    const github = await open(t, {
-      instead: ({ method }) => {
-        if (method === 'GET') onLook();
-        return undefined;
-      },
+  for (const lookSeconds of [0, 8]) {
+    it(`what one tells during a look of ${lookSeconds} s is looked for once more`, async (t) => {
+      let onLook = () => {};
+      const github = await open(t, {
+        instead: ({ method }) => {
+          if (method === 'GET') onLook();
+          return undefined;
+        },
+      });
+      const place = await github.start();
+      github.watch(place);
+      await github.pass(5 * secondMs);
+      onLook = () => {
+        github.client.watches.wake(place);
+        github.clock.advance(lookSeconds * secondMs);
+      };
+      await github.pass(5 * secondMs);
+      onLook = () => {};
+      github.asked();
+      await github.pass(5 * secondMs);
+      assert.equal(github.asked().length, 1);
+      await github.pass(minuteMs);
+      assert.deepEqual(github.asked(), []);
     });
+  }
+
+  it('those of runs that nobody waits for cost no look', async (t) => {
+    const github = await open(t);
     const place = await github.start();
     github.watch(place);
     await github.pass(5 * secondMs);
-    onLook = () => github.client.watches.wake(place);
+    github.client.watches.wake(place);
     await github.pass(5 * secondMs);
-    onLook = () => {};
     github.asked();
-    await github.pass(5 * secondMs);
+    for (let count = 0; count < 60; count += 1) {
+      github.client.watches.wake({ ...place, runId: 1 });
+      await github.pass(2 * secondMs);
+    }
     assert.equal(github.asked().length, 1);
-    await github.pass(minuteMs);
-    assert.deepEqual(github.asked(), []);
   });
 
   it('it is looked at as before when none has come for a day', async (t) => {
