@@ -34,8 +34,8 @@ export class RepositoryWatch implements Scheduled {
     return this.#runs.size === 0;
   }
 
-  subscribe(runId: number, raise: () => void): Release {
-    const watched = this.#runs.get(runId) ?? new WatchedRun({ repository: this.repository, runId });
+  subscribe(runId: number, raise: () => void, now: EpochMs): Release {
+    const watched = this.#runs.get(runId) ?? new WatchedRun({ repository: this.repository, runId }, now);
     this.#runs.set(runId, watched);
     const release = watched.subscribe(raise);
     return () => {
@@ -53,14 +53,15 @@ export class RepositoryWatch implements Scheduled {
     return true;
   }
 
-  /** When the youngest run was created. Undefined: there is one of which that is not known yet. */
-  get youngestAt(): EpochMs | undefined {
-    let youngest = 0;
-    for (const { run } of this.#runs.values()) {
-      if (run === undefined) return undefined;
-      youngest = Math.max(youngest, run.createdAt);
-    }
-    return youngest;
+  /** When the one that is waited for the shortest time was first waited for. By our own clock, for GitHub's may be off. */
+  get newestSince(): EpochMs {
+    let newest = 0;
+    for (const { since } of this.#runs.values()) newest = Math.max(newest, since);
+    return newest;
+  }
+
+  get hasUnseen(): boolean {
+    return [...this.#runs.values()].some(({ run }) => run === undefined);
   }
 
   /**
@@ -125,10 +126,12 @@ class WatchedRun {
   run: RunState | undefined;
   /** When it was last read by itself. */
   readAt: EpochMs = 0;
+  readonly since: EpochMs;
   readonly #subscriptions = new Set<Subscription>();
 
-  constructor(place: RunPlace) {
+  constructor(place: RunPlace, since: EpochMs) {
     this.place = place;
+    this.since = since;
   }
 
   get isUnused(): boolean {

@@ -54,7 +54,7 @@ export class RunWatches {
   subscribe({ repository, runId }: RunPlace, raise: () => void): Release {
     const watch = this.#watches.get(repository) ?? new RepositoryWatch(repository, this.#options.runs);
     this.#watches.set(repository, watch);
-    const release = watch.subscribe(runId, raise);
+    const release = watch.subscribe(runId, raise, this.#options.clock.now());
     this.#lookSoon(watch);
     return () => {
       release();
@@ -134,12 +134,9 @@ export class RunWatches {
     // The look may have been too early to show what a webhook told right before it, or meanwhile.
     if (startedAt < watch.toldAt + pollIntervalMs) return pollIntervalMs;
     const now = clock.now();
-    const { youngestAt = now } = watch;
-    const pauseMs = pollPauseMs(pollIntervalMs, now - youngestAt);
+    const pauseMs = pollPauseMs(pollIntervalMs, now - watch.newestSince);
     // One that was never seen is looked at in any case: what happened before it was waited for came by no webhook.
-    return watch.youngestAt !== undefined && this.#hearsOf(watch.repository, now)
-      ? Math.max(pauseMs, sweepMs)
-      : pauseMs;
+    return !watch.hasUnseen && this.#hearsOf(watch.repository, now) ? Math.max(pauseMs, sweepMs) : pauseMs;
   }
 
   /** Whether webhooks will tell of what happens next. */

@@ -41,11 +41,11 @@ export interface WorkflowRun {
 }
 
 /** How far a run is. */
-export type RunState = Pick<WorkflowRun, 'status' | 'conclusion' | 'attempt' | 'createdAt' | 'updatedAt'>;
+export type RunState = Pick<WorkflowRun, 'status' | 'conclusion' | 'attempt' | 'updatedAt'>;
 
 /** Without the run's texts, for who keeps many. */
-export function stateOf({ status, conclusion, attempt, createdAt, updatedAt }: WorkflowRun): RunState {
-  return { status, conclusion, attempt, createdAt, updatedAt };
+export function stateOf({ status, conclusion, attempt, updatedAt }: WorkflowRun): RunState {
+  return { status, conclusion, attempt, updatedAt };
 }
 
 /** Undefined where it is no run: an answer of a proxy, or of another version of the API. */

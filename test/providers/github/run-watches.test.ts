@@ -5,7 +5,7 @@ import type { RunPlace } from '../../../src/providers/github/workflow-runs.ts';
 import type { Fault } from '../../support/github/faults.ts';
 import { STAND_IN_TOKEN } from '../../support/github/options.ts';
 import { neverAborted, type OpenGitHub, type OpenOptions, openGitHub } from './open-github.ts';
-import { runListAnswer } from './run-answer.ts';
+import { runAnswer, runListAnswer } from './run-answer.ts';
 
 const secondMs = 1_000;
 const minuteMs = 60_000;
@@ -101,7 +101,23 @@ describe('the runs of a repository', () => {
     assert.equal(times.filter((time) => time > minuteMs && time <= 10 * minuteMs).length, 36);
   });
 
-  it('are looked at as often as the youngest wants it', async (t) => {
+  for (const year of [2020, 2040]) {
+    it(`are looked at so by our own clock, also where that of GitHub is in ${year}`, async (t) => {
+      const askedAt: number[] = [];
+      const github = await open(t, {
+        instead: () => {
+          askedAt.push(github.clock.now());
+          return runAnswer({ created_at: `${year}-01-01T00:00:00Z` });
+        },
+      });
+      github.watch({ repository: 'acme/shop', runId: 1 });
+      await github.pass(20 * minuteMs);
+      const gaps = askedAt.slice(1).map((time, index) => time - (askedAt[index] ?? 0));
+      assert.deepEqual([...new Set(gaps)], [5_000, 15_000, 45_000]);
+    });
+  }
+
+  it('are looked at as often as the one that was waited for last wants it', async (t) => {
     const github = await open(t);
     github.watch(await github.start());
     await github.pass(hourMs);
