@@ -97,8 +97,11 @@ test('one over its limit is refused; one at it is read, byte for byte', async (t
   assert.equal(woken.length, 1);
 });
 
-/** Sends the head of a webhook and so much of a body of 1 MiB. Gives the status, if it is answered before the rest comes. */
-function begin(t: TestContext, url: string, { signature = '', bodyBytes = 0 }) {
+const wellFormed = `sha256=${'0'.repeat(64)}`;
+const ofOneMiB = `Content-Length: ${limits.webhookBytes}`;
+
+/** Sends a webhook and never its end. Gives the status, if it is answered all the same. */
+function begin(t: TestContext, url: string, { signature = wellFormed, framing = ofOneMiB, body = '' }) {
   const { port } = new URL(url);
   const socket = connect(Number(port), '127.0.0.1');
   t.after(() => socket.destroy());
@@ -107,9 +110,9 @@ function begin(t: TestContext, url: string, { signature = '', bodyBytes = 0 }) {
     'Host: localhost',
     'Content-Type: application/json',
     `X-Hub-Signature-256: ${signature}`,
-    `Content-Length: ${limits.webhookBytes}`,
+    framing,
   ];
-  socket.write(`${head.join('\r\n')}\r\n\r\n${' '.repeat(bodyBytes)}`);
+  socket.write(`${head.join('\r\n')}\r\n\r\n${body}`);
   const { promise: status, resolve } = Promise.withResolvers<number>();
   socket.on('error', () => {}).once('data', (answer) => resolve(Number(String(answer).slice(9, 12))));
   return { status, socket };
@@ -117,16 +120,13 @@ function begin(t: TestContext, url: string, { signature = '', bodyBytes = 0 }) {
 
 test('an unsigned one is refused before its body comes', async (t) => {
   const { server, alone } = await serveWebhooks(t);
-  for (const { url } of [server, alone]) assert.equal(await begin(t, url, {}).status, 401);
+  for (const { url } of [server, alone]) assert.equal(await begin(t, url, { signature: '' }).status, 401);
 });
 
 test('those that are being read take 16 MiB together, at both addresses, and further ones are to come again', async (t) => {
   const { server, alone, call, woken } = await serveWebhooks(t);
-  const signature = `sha256=${'0'.repeat(64)}`;
-  const bodyBytes = limits.webhookBytes - 1;
-  const begun = Array.from({ length: 17 }, (_unused, i) =>
-    begin(t, (i % 2 === 0 ? server : alone).url, { signature, bodyBytes }),
-  );
+  const body = ' '.repeat(limits.webhookBytes - 1);
+  const begun = Array.from({ length: 17 }, (_unused, i) => begin(t, (i % 2 === 0 ? server : alone).url, { body }));
   assert.equal(await Promise.race(begun.map(({ status }) => status)), 503);
   for (const { socket } of begun) socket.destroy();
   const large = webhookDelivery(secret, 'workflow_run', { ...runEvent(7), padding: ' '.repeat(900_000) });
@@ -135,6 +135,13 @@ test('those that are being read take 16 MiB together, at both addresses, and fur
     ({ status }) => status === 204,
   );
   assert.equal(woken.length, 1);
+});
+
+test('one that is cut into the smallest pieces counts as what these take in memory', async (t) => {
+  const { alone } = await serveWebhooks(t);
+  const pieces = '1\r\n \r\n'.repeat(25_000);
+  const { status } = begin(t, alone.url, { framing: 'Transfer-Encoding: chunked', body: pieces });
+  assert.equal(await status, 503);
 });
 
 test('it is answered when what must be stored is stored', async (t) => {

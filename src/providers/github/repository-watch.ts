@@ -60,6 +60,7 @@ export class RepositoryWatch implements Scheduled {
     return newest;
   }
 
+  /** There is a run that no look has shown yet. */
   get hasUnseen(): boolean {
     return [...this.#runs.values()].some(({ run }) => run === undefined);
   }
@@ -126,6 +127,7 @@ class WatchedRun {
   run: RunState | undefined;
   /** When it was last read by itself. */
   readAt: EpochMs = 0;
+  /** When it was first waited for. */
   readonly since: EpochMs;
   readonly #subscriptions = new Set<Subscription>();
 
