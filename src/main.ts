@@ -16,7 +16,7 @@ import { loopbackHosts } from './http/allowed-hosts.ts';
 import { createApp } from './http/app.ts';
 import { type Authenticate, anonymousOnLoopback, firstThen } from './http/authenticate.ts';
 import { kubernetesCallers } from './http/kubernetes-callers.ts';
-import { type HttpServer, startHttpServer } from './http/listen.ts';
+import { forWebhooks, type HttpServer, startHttpServer } from './http/listen.ts';
 import { staticTokens } from './http/static-tokens.ts';
 import { userAddresses } from './providers/address-guard.ts';
 import { githubWebhook } from './providers/github/webhook.ts';
@@ -150,8 +150,7 @@ export async function serve(config: Config, wiring: Wiring = {}): Promise<Server
     });
     const server = await startHttpServer(app, config.server);
     servers.push(server);
-    const hooks =
-      config.hooks && (await startHttpServer({ handle: app.handleWebhooks }, config.hooks, 'server.hooksAddress'));
+    const hooks = config.hooks && (await startHttpServer({ handle: app.handleWebhooks }, config.hooks, forWebhooks));
     if (hooks !== undefined) servers.push(hooks);
     origins?.start();
     engine.start();

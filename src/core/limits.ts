@@ -3,6 +3,9 @@ export const limits = {
   bodyBytes: 256 * 1024,
   /** An event of a workflow run has 30 KiB; GitHub goes up to 25 MB for events that nobody needs here. */
   webhookBytes: 1024 * 1024,
+  /** Of all whose body is being read or looked at; and how many may be connected to the listener for webhooks alone. */
+  webhooksBytes: 16 * 1024 * 1024,
+  webhookConnections: 256,
   outputsBytes: 64 * 1024,
   effectResultBytes: 16 * 1024,
   stepStateBytes: 16 * 1024,

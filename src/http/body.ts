@@ -11,6 +11,18 @@ import { positionOfJsonError } from './json-position.ts';
  */
 const discardedBytes = 4 * 1024 * 1024;
 
+/** What node and V8 take for each piece of a body beside what is in it: one may be cut into pieces of a byte. */
+const pieceBytes = 700;
+
+/** How much of a body is read. */
+export interface BodyBounds {
+  readonly mostBytes: number;
+  /** Asked before so much more memory is used for the body, until it is read; false: there is none left. */
+  readonly take: (bytes: number) => boolean;
+}
+
+const unshared: BodyBounds = { mostBytes: limits.bodyBytes, take: () => true };
+
 /** The client went away while it was sending; nobody is left to answer. */
 export class ClientGone extends Error {
   constructor() {
@@ -19,12 +31,12 @@ export class ClientGone extends Error {
   }
 }
 
-/** The bytes of a JSON body. Problems: unsupported-media-type, body-too-large. Throws ClientGone. */
-export async function readJsonBytes(req: IncomingMessage, mostBytes: number = limits.bodyBytes): Promise<Buffer> {
+/** The bytes of a JSON body. Problems: unsupported-media-type, body-too-large, unavailable. Throws ClientGone. */
+export async function readJsonBytes(req: IncomingMessage, bounds = unshared): Promise<Buffer> {
   requireJsonContent(req);
   const declaredBytes = Number(req.headers['content-length'] ?? 0);
-  if (declaredBytes > discardedBytes) throw bodyTooLarge(mostBytes);
-  return await readAtMost(req, mostBytes);
+  if (declaredBytes > discardedBytes) throw bodyTooLarge(bounds.mostBytes);
+  return await readAtMost(req, bounds);
 }
 
 function requireJsonContent(req: IncomingMessage): void {
@@ -45,16 +57,24 @@ function bodyTooLarge(mostBytes: number): Problem {
   return new Problem('body-too-large', `the body may have ${mostBytes} bytes`);
 }
 
-function readAtMost(req: IncomingMessage, mostBytes: number): Promise<Buffer> {
+function readAtMost(req: IncomingMessage, { mostBytes, take }: BodyBounds): Promise<Buffer> {
   const { promise, resolve, reject } = Promise.withResolvers<Buffer>();
   const chunks: Buffer[] = [];
   let receivedBytes = 0;
+  let isRefused = false;
   req.on('data', (chunk: Buffer) => {
     receivedBytes += chunk.length;
-    if (receivedBytes <= mostBytes) chunks.push(chunk);
-    else if (receivedBytes > discardedBytes) {
+    if (receivedBytes > discardedBytes) {
       req.pause();
       reject(bodyTooLarge(mostBytes));
+    } else if (isRefused || receivedBytes > mostBytes) {
+      // Thrown away.
+    } else if (take(chunk.length + pieceBytes)) {
+      chunks.push(chunk);
+    } else {
+      isRefused = true;
+      chunks.length = 0;
+      reject(new Problem('unavailable', 'too many bodies are being read; send it again', { retryAfterSeconds: 1 }));
     }
   });
   req.on('end', () => {

@@ -49,7 +49,10 @@ function problemOf(code: string | undefined): [ProblemCode, string] {
     case 'HPE_HEADER_OVERFLOW':
       return ['headers-too-large', 'path and headers may have 16 KiB together'];
     case 'ERR_HTTP_REQUEST_TIMEOUT':
-      return ['request-timeout', 'send the headers within 15 s and the whole request within 30 s'];
+      return [
+        'request-timeout',
+        'send the headers within 15 s and the whole request within 30 s; 10 s at server.hooksAddress',
+      ];
     default:
       return ['malformed-request', `the server cannot tell where the request begins and ends (${code ?? 'no code'})`];
   }

@@ -1,5 +1,6 @@
 import type { Server } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
+import { limits } from '../core/limits.ts';
 import type { ListenAddress } from '../core/listen-address.ts';
 import type { HttpApp } from './app.ts';
 import { answerBrokenRequests } from './broken-requests.ts';
@@ -22,17 +23,39 @@ export interface HttpServer {
 /** What is served: all of an app, or a part of it, of which nothing has to be drained and closed. */
 type Served = Pick<HttpApp, 'handle'> & Partial<Pick<HttpApp, 'drain' | 'close'>>;
 
-/** Rejects with a sentence when the address, which `key` of the configuration gives, cannot be had. */
+export interface ListenOptions {
+  /** The key of the configuration that gives the address. */
+  readonly key: string;
+  /** How long a whole request may take to come; its headers no longer than 15 s of it. */
+  readonly requestMs: number;
+  /** Further ones are closed. */
+  readonly mostConnections: number;
+}
+
+const forCallers: ListenOptions = {
+  key: 'server.address',
+  requestMs: 30_000,
+  mostConnections: Number.POSITIVE_INFINITY,
+};
+
+/** What is open to the world takes less of a stranger's time and connections. */
+export const forWebhooks: ListenOptions = {
+  key: 'server.hooksAddress',
+  requestMs: 10_000,
+  mostConnections: limits.webhookConnections,
+};
+
+/** Rejects with a sentence when the address cannot be had. */
 export async function startHttpServer(
   app: Served,
   address: ListenAddress,
-  key = 'server.address',
+  { key, requestMs, mostConnections } = forCallers,
 ): Promise<HttpServer> {
   const server = createServer(
     {
       // Slow senders cost a connection for this long, and until the next look; answers may take any time.
-      headersTimeout: 15_000,
-      requestTimeout: 30_000,
+      headersTimeout: Math.min(15_000, requestMs),
+      requestTimeout: requestMs,
       connectionsCheckingInterval: 5_000,
       // Longer than the idle time of common proxies, so that they close first and never send into a closing connection.
       keepAliveTimeout: 65_000,
@@ -41,6 +64,7 @@ export async function startHttpServer(
     },
     app.handle,
   );
+  server.maxConnections = mostConnections;
   answerBrokenRequests(server);
   // Node would refuse what it does not know with a bare 417; RFC 9110 allows to ignore it.
   server.on('checkExpectation', (req, res) => server.emit('request', req, res));

@@ -3,6 +3,7 @@ import { limits } from '../core/limits.ts';
 import type { WebhookReceiver } from '../core/webhook.ts';
 import type { Engine } from '../engine/engine.ts';
 import { readJsonBytes } from './body.ts';
+import { BodyBudget } from './body-budget.ts';
 import type { Handler, Handlers } from './handlers.ts';
 import { writeHead } from './write-head.ts';
 
@@ -24,10 +25,13 @@ export function webhookHandlers({
   readonly engine: Engine;
   readonly webhooks: WebhookReceivers;
 }): Pick<Handlers, 'receiveGitHubWebhook'> {
+  const budget = new BodyBudget(limits.webhooksBytes);
   const receiveWith =
     (receiver: WebhookReceiver): Handler =>
     async ({ req, res }) => {
-      const signals = await receiver.receive(req.headers, await readJsonBytes(req, limits.webhookBytes));
+      const signals = await budget.share((take) =>
+        receiver.receive(req.headers, () => readJsonBytes(req, { mostBytes: limits.webhookBytes, take })),
+      );
       await engine.wake(signals);
       writeHead(res, 204, {});
       res.end();

@@ -37,6 +37,8 @@ test('docs/api.md names the limits as they are', () => {
   const kib = (bytes: number) => `${bytes / 1024} KiB`;
   for (const [what, limit] of [
     ['body', kib(limits.bodyBytes)],
+    ['bodies of webhooks that are being read', `${limits.webhooksBytes / 1024 / 1024} MiB`],
+    ['connections of `server.hooksAddress`', String(limits.webhookConnections)],
     ['`wait`', `${limits.longPollMs / 1_000} s`],
     ['long polls', limits.longPolls.toLocaleString('en')],
     ['event streams', limits.eventStreams.toLocaleString('en')],

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { connect } from 'node:net';
 import { test } from 'node:test';
-import { startHttpServer } from '../../src/http/listen.ts';
+import { forWebhooks, startHttpServer } from '../../src/http/listen.ts';
 import { serveApi } from './served-api.ts';
 
 test('a port in use is said in a sentence', async (t) => {
@@ -62,6 +62,21 @@ test('a stop lets a request in flight finish, closes idle connections, and takes
   goOn();
   assert.equal((await answer).status, 201);
   await closed;
+});
+
+test('a listener for webhooks takes no more connections than it may', async (t) => {
+  const api = await serveApi();
+  t.after(api.close);
+  const server = await startHttpServer(api.app, { host: '127.0.0.1', port: 0 }, { ...forWebhooks, mostConnections: 1 });
+  t.after(server.close);
+  const port = Number(new URL(server.url).port);
+  const first = connect(port, '127.0.0.1');
+  await once(first, 'connect');
+  const second = connect(port, '127.0.0.1');
+  await once(second.resume(), 'close');
+  assert.equal(second.bytesRead, 0, 'it was closed for a reason of its own');
+  first.write('GET /healthz HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n');
+  await once(first, 'data');
 });
 
 test('a server that drains is not ready', async (t) => {

@@ -1,12 +1,14 @@
 import assert from 'node:assert/strict';
+import { connect } from 'node:net';
 import { type TestContext, test } from 'node:test';
 import { request } from 'undici';
 import { limits } from '../../src/core/limits.ts';
 import type { Engine } from '../../src/engine/engine.ts';
 import { loopbackHosts } from '../../src/http/allowed-hosts.ts';
-import { startHttpServer } from '../../src/http/listen.ts';
+import { forWebhooks, startHttpServer } from '../../src/http/listen.ts';
 import { githubWebhook } from '../../src/providers/github/webhook.ts';
 import { providerTools } from '../providers/provider-tools.ts';
+import { eventually } from '../support/eventually.ts';
 import { runEvent, webhookDelivery } from '../support/github/webhook.ts';
 import { codeOf, serveApi } from './served-api.ts';
 
@@ -38,7 +40,7 @@ async function serveWebhooks(t: TestContext, wake?: Engine['wake']) {
       throw new Error('nobody asks who sends a webhook');
     },
   }));
-  const alone = await startHttpServer({ handle: api.app.handleWebhooks }, { host: '127.0.0.1', port: 0 });
+  const alone = await startHttpServer({ handle: api.app.handleWebhooks }, { host: '127.0.0.1', port: 0 }, forWebhooks);
   t.after(async () => {
     await alone.close();
     await api.close();
@@ -93,6 +95,53 @@ test('one over its limit is refused; one at it is read, byte for byte', async (t
   assert.equal(woken.length, 1);
   assert.equal(codeOf(await call('POST', path, sized(limits.webhookBytes + 1))), 'body-too-large');
   assert.equal(woken.length, 1);
+});
+
+const wellFormed = `sha256=${'0'.repeat(64)}`;
+const ofOneMiB = `Content-Length: ${limits.webhookBytes}`;
+
+/** Sends a webhook and never its end. Gives the status, if it is answered all the same. */
+function begin(t: TestContext, url: string, { signature = wellFormed, framing = ofOneMiB, body = '' }) {
+  const { port } = new URL(url);
+  const socket = connect(Number(port), '127.0.0.1');
+  t.after(() => socket.destroy());
+  const head = [
+    `POST ${path} HTTP/1.1`,
+    'Host: localhost',
+    'Content-Type: application/json',
+    `X-Hub-Signature-256: ${signature}`,
+    framing,
+  ];
+  socket.write(`${head.join('\r\n')}\r\n\r\n${body}`);
+  const { promise: status, resolve } = Promise.withResolvers<number>();
+  socket.on('error', () => {}).once('data', (answer) => resolve(Number(String(answer).slice(9, 12))));
+  return { status, socket };
+}
+
+test('an unsigned one is refused before its body comes', async (t) => {
+  const { server, alone } = await serveWebhooks(t);
+  for (const { url } of [server, alone]) assert.equal(await begin(t, url, { signature: '' }).status, 401);
+});
+
+test('those that are being read take 16 MiB together, at both addresses, and further ones are to come again', async (t) => {
+  const { server, alone, call, woken } = await serveWebhooks(t);
+  const body = ' '.repeat(limits.webhookBytes - 1);
+  const begun = Array.from({ length: 17 }, (_unused, i) => begin(t, (i % 2 === 0 ? server : alone).url, { body }));
+  assert.equal(await Promise.race(begun.map(({ status }) => status)), 503);
+  for (const { socket } of begun) socket.destroy();
+  const large = webhookDelivery(secret, 'workflow_run', { ...runEvent(7), padding: ' '.repeat(900_000) });
+  await eventually(
+    () => call('POST', path, large),
+    ({ status }) => status === 204,
+  );
+  assert.equal(woken.length, 1);
+});
+
+test('one that is cut into the smallest pieces counts as what these take in memory', async (t) => {
+  const { alone } = await serveWebhooks(t);
+  const pieces = '1\r\n \r\n'.repeat(25_000);
+  const { status } = begin(t, alone.url, { framing: 'Transfer-Encoding: chunked', body: pieces });
+  assert.equal(await status, 503);
 });
 
 test('it is answered when what must be stored is stored', async (t) => {

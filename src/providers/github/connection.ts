@@ -56,7 +56,7 @@ export const github = defineConnectionType({
       ...DurationSchema,
       default: '5s',
       description:
-        'Between two looks at the runs of a repository while the youngest is in its first minute; three times that later, nine times after ten minutes.',
+        'Between two looks at the runs of a repository in the first minute after the last of them began to be waited for; three times that later, nine times after ten minutes.',
     }),
     webhookSecretFile: Type.Optional(
       Type.String({ minLength: 1, description: "A file with the secret of GitHub's webhooks for these repositories." }),

@@ -11,8 +11,8 @@ const versionHeader = 'x-github-api-version';
 
 const readTimeoutMs = 10_000;
 const newTokenPauseMs = 2_000;
-/** A hundred runs with their commits and repositories. */
-const listMaxBytes = 16 * 1024 * 1024;
+/** GitHub's have 70 characters. */
+const mostEtagCharacters = 256;
 
 export interface GitHubApiOptions {
   readonly baseUrl: string;
@@ -29,6 +29,8 @@ export interface Read {
   readonly purpose: Purpose;
   /** Answers with this ETag come back as 304. */
   readonly etag?: string | undefined;
+  /** Longer answers are an error. Default 1 MiB. */
+  readonly maxBytes?: number;
   readonly signal?: AbortSignal;
 }
 
@@ -67,14 +69,14 @@ export class GitHubApi {
     read: Read,
     unless?: { readonly statuses: readonly number[]; readonly is: M },
   ): Promise<GitHubAnswer | M> {
-    const { path, params, signal, etag, purpose } = read;
+    const { path, params, signal, etag, maxBytes, purpose } = read;
     const answer = await this.#ask({
       method: 'GET',
       path,
       params,
       ...(signal === undefined ? {} : { signal }),
       timeoutMs: readTimeoutMs,
-      maxBytes: listMaxBytes,
+      ...(maxBytes === undefined ? {} : { maxBytes }),
       headers: etag === undefined ? {} : { 'if-none-match': etag },
     });
     if (unless?.statuses.includes(answer.status)) return unless.is;
@@ -118,6 +120,11 @@ export class GitHubApi {
 
 export function isSuccess({ status }: GitHubAnswer): boolean {
   return status >= 200 && status < 300;
+}
+
+/** What to ask for the same again with. One that is too long to be kept counts as absent. */
+export function etagOf({ headers: { etag } }: GitHubAnswer): string | undefined {
+  return etag === undefined || etag.length > mostEtagCharacters ? undefined : etag;
 }
 
 /** A refusal that names what we sent, so that the same request without it may pass. Nothing was done. */

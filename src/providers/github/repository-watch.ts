@@ -2,8 +2,8 @@ import { Rejected } from '../../core/effect.ts';
 import type { Scheduled } from '../../core/schedule.ts';
 import type { Release } from '../../core/signal.ts';
 import type { EpochMs } from '../../core/time.ts';
-import type { WorkflowRun } from './workflow-run.ts';
-import type { RunPlace, WorkflowRuns } from './workflow-runs.ts';
+import { isEnded, type RunState } from './workflow-run.ts';
+import type { RunPage, RunPlace, WorkflowRuns } from './workflow-runs.ts';
 
 /** Of those that the list does not show, so many are read by themselves in one look; the others have their turn later. */
 const mostSingleReads = 5;
@@ -16,10 +16,14 @@ export class RepositoryWatch implements Scheduled {
   failures = 0;
   /** A look is due or under way: when the next one is comes with its end. */
   isBusy = false;
+  /** When a webhook told of one of the runs. */
+  toldAt: EpochMs = 0;
   /** In lower case. */
   readonly repository: string;
   readonly #source: WorkflowRuns;
   readonly #runs = new Map<number, WatchedRun>();
+  /** As they were listed last, from the first on. */
+  readonly #pages: RunPage[] = [];
 
   constructor(repository: string, source: WorkflowRuns) {
     this.repository = repository;
@@ -30,8 +34,8 @@ export class RepositoryWatch implements Scheduled {
     return this.#runs.size === 0;
   }
 
-  subscribe(runId: number, raise: () => void): Release {
-    const watched = this.#runs.get(runId) ?? new WatchedRun({ repository: this.repository, runId });
+  subscribe(runId: number, raise: () => void, now: EpochMs): Release {
+    const watched = this.#runs.get(runId) ?? new WatchedRun({ repository: this.repository, runId }, now);
     this.#runs.set(runId, watched);
     const release = watched.subscribe(raise);
     return () => {
@@ -40,23 +44,30 @@ export class RepositoryWatch implements Scheduled {
     };
   }
 
-  raise(runId: number): void {
-    this.#runs.get(runId)?.raiseAll();
+  /** A webhook tells of the run. False: nobody waits for it. */
+  tell(runId: number, now: EpochMs): boolean {
+    const watched = this.#runs.get(runId);
+    if (watched === undefined) return false;
+    this.toldAt = now;
+    watched.raiseAll();
+    return true;
   }
 
-  /** When the youngest run was created. Undefined: there is one of which that is not known yet. */
-  get youngestAt(): EpochMs | undefined {
-    let youngest = 0;
-    for (const { run } of this.#runs.values()) {
-      if (run === undefined) return undefined;
-      youngest = Math.max(youngest, run.createdAt);
-    }
-    return youngest;
+  /** When the one that is waited for the shortest time was first waited for. By our own clock, for GitHub's may be off. */
+  get newestSince(): EpochMs {
+    let newest = 0;
+    for (const { since } of this.#runs.values()) newest = Math.max(newest, since);
+    return newest;
+  }
+
+  /** There is a run that no look has shown yet. */
+  get hasUnseen(): boolean {
+    return [...this.#runs.values()].some(({ run }) => run === undefined);
   }
 
   /**
-   * Raises those whose run is not what was seen before, and each subscriber once. A refusal is raised too, for who waits
-   * is to read it and say so. Throws what kept it from looking.
+   * Raises those whose run is not what was seen before or has ended, and each subscriber once. A refusal is raised too, for
+   * who waits is to read it and say so. Throws what kept it from looking.
    */
   async look(now: EpochMs, signal: AbortSignal): Promise<void> {
     const [first, second] = this.#runs.values();
@@ -75,14 +86,15 @@ export class RepositoryWatch implements Scheduled {
     let unlisted = [...this.#runs.values()];
     try {
       for (let page = 1; page === 1 || unlisted.length > mostSingleReads; page++) {
-        const { runs, isLast } = await this.#source.newest(this.repository, page, signal);
-        const listed = new Map(runs.map((run) => [run.id, run]));
+        const known = this.#pages[page - 1];
+        const found = await this.#source.newest(this.repository, { page, known }, signal);
+        this.#pages[page - 1] = found;
         unlisted = unlisted.filter((watched) => {
-          const run = listed.get(watched.place.runId);
+          const run = found.runs.get(watched.place.runId);
           if (run !== undefined) watched.show(run);
           return run === undefined;
         });
-        if (isLast) break;
+        if (found.isLast) break;
       }
     } catch (error) {
       if (error instanceof Rejected) for (const watched of this.#runs.values()) watched.raiseAll();
@@ -112,13 +124,16 @@ interface Subscription {
 class WatchedRun {
   readonly place: RunPlace;
   /** As it was seen last; undefined also where GitHub does not show it. */
-  run: WorkflowRun | undefined;
+  run: RunState | undefined;
   /** When it was last read by itself. */
   readAt: EpochMs = 0;
+  /** When it was first waited for. */
+  readonly since: EpochMs;
   readonly #subscriptions = new Set<Subscription>();
 
-  constructor(place: RunPlace) {
+  constructor(place: RunPlace, since: EpochMs) {
     this.place = place;
+    this.since = since;
   }
 
   get isUnused(): boolean {
@@ -132,13 +147,14 @@ class WatchedRun {
   }
 
   /** Takes in what a read has shown. */
-  show(run: WorkflowRun | undefined): void {
-    const hasChanged = !isSame(this.run, run);
+  show(run: RunState | undefined): void {
     // A list may lag behind what was read of a run by itself.
     const isOutdated = run !== undefined && this.run !== undefined && run.updatedAt < this.run.updatedAt;
+    // Whoever still waits for one that has ended was raised, and then read it from a server of GitHub's that lagged behind.
+    const isNews = !isOutdated && (!isSame(this.run, run) || (run !== undefined && isEnded(run)));
     if (!isOutdated) this.run = run;
     for (const subscription of [...this.#subscriptions]) {
-      if (!subscription.isNew && (isOutdated || !hasChanged)) continue;
+      if (!subscription.isNew && !isNews) continue;
       subscription.isNew = false;
       subscription.raise();
     }
@@ -149,7 +165,7 @@ class WatchedRun {
   }
 }
 
-function isSame(a: WorkflowRun | undefined, b: WorkflowRun | undefined): boolean {
+function isSame(a: RunState | undefined, b: RunState | undefined): boolean {
   return (
     a?.status === b?.status &&
     a?.conclusion === b?.conclusion &&

@@ -54,7 +54,7 @@ export class RunWatches {
   subscribe({ repository, runId }: RunPlace, raise: () => void): Release {
     const watch = this.#watches.get(repository) ?? new RepositoryWatch(repository, this.#options.runs);
     this.#watches.set(repository, watch);
-    const release = watch.subscribe(runId, raise);
+    const release = watch.subscribe(runId, raise, this.#options.clock.now());
     this.#lookSoon(watch);
     return () => {
       release();
@@ -66,12 +66,11 @@ export class RunWatches {
 
   /** A webhook says that something happened to the run. What, tells the read of who waits. */
   wake({ repository, runId }: RunPlace): void {
-    this.#heardAt.set(repository, this.#options.clock.now());
+    const now = this.#options.clock.now();
+    this.#heardAt.set(repository, now);
     const watch = this.#watches.get(repository);
-    if (watch === undefined) return;
-    watch.raise(runId);
     // Once more, for what GitHub answers to a read may be older than what its webhook told.
-    this.#lookSoon(watch);
+    if (watch?.tell(runId, now)) this.#lookSoon(watch);
   }
 
   close(): void {
@@ -108,9 +107,10 @@ export class RunWatches {
   /** Gives when to look again. */
   async #look(watch: RepositoryWatch): Promise<EpochMs> {
     const { clock, log } = this.#options;
+    const startedAt = clock.now();
     let notBefore = 0;
     try {
-      await watch.look(clock.now(), this.#closing.signal);
+      await watch.look(startedAt, this.#closing.signal);
       watch.failures = 0;
     } catch (error) {
       watch.failures += 1;
@@ -119,24 +119,29 @@ export class RunWatches {
         log.warn({ err: error, repository: watch.repository }, 'the runs of a repository could not be looked at');
       }
     }
-    return Math.max(notBefore, clock.now() + this.#pauseMs(watch));
+    return Math.max(notBefore, clock.now() + this.#pauseMs(watch, startedAt));
   }
 
-  #pauseMs(watch: RepositoryWatch): number {
-    const { clock, budget, pollIntervalMs } = this.#options;
-    const now = clock.now();
-    const { youngestAt = now } = watch;
-    let pauseMs = pollPauseMs(pollIntervalMs, now - youngestAt);
-    // One that was never seen is looked at in any case: what happened before it was waited for came by no webhook.
-    if (watch.youngestAt !== undefined && this.#hearsOf(watch.repository, now)) pauseMs = Math.max(pauseMs, sweepMs);
+  #pauseMs(watch: RepositoryWatch, startedAt: EpochMs): number {
+    const { budget } = this.#options;
+    const pauseMs = this.#pauseIfAllIsWellMs(watch, startedAt);
     const backoffMs = Math.min(pauseMs * 2 ** watch.failures, longestBackoffMs);
     return budget.stretch(Math.max(pauseMs, backoffMs));
   }
 
-  /** Whether webhooks will tell of what happens next. What they have just told is looked for once more. */
+  #pauseIfAllIsWellMs(watch: RepositoryWatch, startedAt: EpochMs): number {
+    const { clock, pollIntervalMs } = this.#options;
+    // The look may have been too early to show what a webhook told right before it, or meanwhile.
+    if (startedAt < watch.toldAt + pollIntervalMs) return pollIntervalMs;
+    const now = clock.now();
+    const pauseMs = pollPauseMs(pollIntervalMs, now - watch.newestSince);
+    // One that was never seen is looked at in any case: what happened before it was waited for came by no webhook.
+    return !watch.hasUnseen && this.#hearsOf(watch.repository, now) ? Math.max(pauseMs, sweepMs) : pauseMs;
+  }
+
+  /** Whether webhooks will tell of what happens next. */
   #hearsOf(repository: string, now: EpochMs): boolean {
     const heardAt = this.#heardAt.get(repository);
-    if (heardAt === undefined) return false;
-    return heardAt + this.#options.pollIntervalMs <= now && now < heardAt + webhookCountsForMs;
+    return heardAt !== undefined && now < heardAt + webhookCountsForMs;
   }
 }

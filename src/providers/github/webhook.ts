@@ -35,9 +35,11 @@ export function githubWebhook({
     }
   }
   return {
-    async receive(headers, body) {
+    async receive(headers, readBody) {
       if (senders.length === 0) throw new Problem('not-found', 'no connection of type github has a webhookSecretFile');
-      const signers = await signersOf(senders, headers['x-hub-signature-256'], body);
+      const signature = requireSignature(headers['x-hub-signature-256']);
+      const body = await readBody();
+      const signers = await signersOf(senders, signature, body);
       // A ping, or something else that the hook was set up to tell.
       if (headers['x-github-event'] !== 'workflow_run') return [];
       const event = parse(body);
@@ -48,21 +50,20 @@ export function githubWebhook({
   };
 }
 
-/** Throws unless there is one. A secret that cannot be read keeps none of the others from being recognised. */
-async function signersOf(
-  senders: readonly Sender[],
-  signature: string | string[] | undefined,
-  body: Buffer,
-): Promise<readonly Sender[]> {
-  const hex = typeof signature === 'string' ? /^sha256=([0-9a-f]{64})$/i.exec(signature)?.[1] : undefined;
+function requireSignature(header: string | string[] | undefined): Buffer {
+  const hex = typeof header === 'string' ? /^sha256=([0-9a-f]{64})$/i.exec(header)?.[1] : undefined;
   if (hex === undefined) throw new Problem('bad-signature', 'X-Hub-Signature-256 is missing, or is no sha256');
-  const given = Buffer.from(hex, 'hex');
+  return Buffer.from(hex, 'hex');
+}
+
+/** Throws unless there is one. A secret that cannot be read keeps none of the others from being recognised. */
+async function signersOf(senders: readonly Sender[], signature: Buffer, body: Buffer): Promise<readonly Sender[]> {
   const tries = await Promise.allSettled(
     senders.map(async ({ secret }) => {
       const signed = createHmac('sha256', await secret.read())
         .update(body)
         .digest();
-      return timingSafeEqual(signed, given);
+      return timingSafeEqual(signed, signature);
     }),
   );
   const signers = senders.filter((_sender, index) => {

@@ -3,17 +3,18 @@ import { LruMap } from '../../core/lru-map.ts';
 import { fits } from '../../core/schema.ts';
 import { type EpochMs, toIsoTime } from '../../core/time.ts';
 import { wordsOf } from './answer-words.ts';
-import { type GitHubApi, isSuccess } from './github-api.ts';
+import { etagOf, type GitHubApi, isSuccess } from './github-api.ts';
 import type { GitHubAnswer } from './octokit-transport.ts';
 import { type Purpose, refusalOf } from './refusal.ts';
-import { toWorkflowRun, type WorkflowRun } from './workflow-run.ts';
+import { type RunState, stateOf, toWorkflowRun, type WorkflowRun } from './workflow-run.ts';
 
 const runsPath = '/repos/{owner}/{repo}/actions/runs/{run_id}';
 const pageSize = 100;
+/** A hundred runs with their commits and repositories. */
+const listMaxBytes = 16 * 1024 * 1024;
 /** Filtered lists give no more than 1,000 runs (facts/github-actions.md, section 3). */
 const mostPages = 10;
 const rememberedRuns = 10_000;
-const rememberedLists = 100;
 
 const RunListSchema = Type.Object({ workflow_runs: Type.Array(Type.Unknown()) });
 const JobListSchema = Type.Object({
@@ -50,8 +51,11 @@ export interface FoundRuns {
   readonly serverTime: EpochMs | undefined;
 }
 
-export interface FoundPage extends Pick<FoundRuns, 'runs'> {
+/** One page of the runs of a repository. Whoever gives it back is answered for nothing while it has not changed. */
+export interface RunPage {
+  readonly runs: ReadonlyMap<number, RunState>;
   readonly isLast: boolean;
+  readonly etag: string | undefined;
 }
 
 export interface FailedJob {
@@ -65,9 +69,6 @@ export class WorkflowRuns {
   readonly #api: GitHubApi;
   /** With the ETag of each, so that asking again is free while nothing has changed. */
   readonly #known = new LruMap<string, { readonly etag: string; readonly run: WorkflowRun }>(rememberedRuns);
-  readonly #lists = new LruMap<string, { readonly etag: string; readonly runs: readonly WorkflowRun[] }>(
-    rememberedLists,
-  );
 
   constructor(api: GitHubApi) {
     this.#api = api;
@@ -83,6 +84,7 @@ export class WorkflowRuns {
         path: '/repos/{owner}/{repo}/actions/workflows/{workflow_id}/runs',
         params: { ...placeParams(search), ...searchParams(search), page },
         purpose: workflowPurpose(search, `list the runs of ${search.workflow} in ${search.repository}`),
+        maxBytes: listMaxBytes,
         signal,
       });
       const found = runsIn(answer);
@@ -95,11 +97,13 @@ export class WorkflowRuns {
 
   /**
    * Those that a dispatch started, of all workflows, a hundred at a time, the newest first. Fewer are the last, as are those
-   * of the tenth page. Lists lag behind and have lost runs.
+   * of the tenth page. Lists lag behind and have lost runs; what cannot be read as a run is left out like those.
    */
-  async newest(repository: string, page: number, signal: AbortSignal): Promise<FoundPage> {
-    const key = `${repository}/${page}`;
-    const known = this.#lists.get(key);
+  async newest(
+    repository: string,
+    { page, known }: { readonly page: number; readonly known: RunPage | undefined },
+    signal: AbortSignal,
+  ): Promise<RunPage> {
     const answer = await this.#api.read({
       path: '/repos/{owner}/{repo}/actions/runs',
       params: { ...repositoryParams(repository), ...dispatchedParams, page },
@@ -109,11 +113,17 @@ export class WorkflowRuns {
         permission: `Actions: read on ${repository}`,
       },
       etag: known?.etag,
+      maxBytes: listMaxBytes,
       signal,
     });
-    const runs = answer.status === 304 && known !== undefined ? known.runs : runsIn(answer);
-    if (answer.headers.etag !== undefined) this.#lists.set(key, { etag: answer.headers.etag, runs });
-    return { runs, isLast: runs.length < pageSize || page === mostPages };
+    if (answer.status === 304 && known !== undefined) return known;
+    const entries = entriesIn(answer);
+    const runs = new Map<number, RunState>();
+    for (const entry of entries) {
+      const run = toWorkflowRun(entry);
+      if (run !== undefined) runs.set(run.id, stateOf(run));
+    }
+    return { runs, isLast: entries.length < pageSize || page === mostPages, etag: etagOf(answer) };
   }
 
   /** The run as it stands, in its newest attempt. Undefined: 404, which also hides what the token may not see. */
@@ -132,6 +142,7 @@ export class WorkflowRuns {
       path: `${runsPath}/jobs`,
       params: { ...runParams(place), filter: 'latest', per_page: pageSize },
       purpose: runPurpose(place, 'list the jobs of'),
+      maxBytes: listMaxBytes,
       signal,
     });
     if (!fits(JobListSchema, data)) throw new Error('GitHub answered something that is no list of jobs');
@@ -175,7 +186,8 @@ export class WorkflowRuns {
     const run = toWorkflowRun(answer.data);
     if (run === undefined)
       throw new Error(`GitHub answered something that is no run (${answer.status} ${wordsOf(answer)})`);
-    if (answer.headers.etag !== undefined) this.#known.set(key, { etag: answer.headers.etag, run });
+    const etag = etagOf(answer);
+    if (etag !== undefined) this.#known.set(key, { etag, run });
     return run;
   }
 }
@@ -220,13 +232,16 @@ function toSeconds(time: EpochMs): string {
 }
 
 /** All or nothing: a run that is left out could be the one that makes another not the only one. */
-function runsIn({ status, data }: GitHubAnswer): WorkflowRun[] {
-  const values = fits(RunListSchema, data) ? data.workflow_runs : [undefined];
-  return values.map((value) => {
-    const run = toWorkflowRun(value);
-    if (run === undefined) throw new Error(`GitHub answered something that is no list of runs (${status})`);
-    return run;
-  });
+function runsIn(answer: GitHubAnswer): WorkflowRun[] {
+  return entriesIn(answer).map((entry) => toWorkflowRun(entry) ?? throwNoList(answer));
+}
+
+function entriesIn(answer: GitHubAnswer): readonly unknown[] {
+  return fits(RunListSchema, answer.data) ? answer.data.workflow_runs : throwNoList(answer);
+}
+
+function throwNoList({ status }: GitHubAnswer): never {
+  throw new Error(`GitHub answered something that is no list of runs (${status})`);
 }
 
 function timeOf({ headers }: GitHubAnswer): EpochMs | undefined {

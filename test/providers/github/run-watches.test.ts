@@ -5,6 +5,7 @@ import type { RunPlace } from '../../../src/providers/github/workflow-runs.ts';
 import type { Fault } from '../../support/github/faults.ts';
 import { STAND_IN_TOKEN } from '../../support/github/options.ts';
 import { neverAborted, type OpenGitHub, type OpenOptions, openGitHub } from './open-github.ts';
+import { runAnswer, runListAnswer } from './run-answer.ts';
 
 const secondMs = 1_000;
 const minuteMs = 60_000;
@@ -100,7 +101,23 @@ describe('the runs of a repository', () => {
     assert.equal(times.filter((time) => time > minuteMs && time <= 10 * minuteMs).length, 36);
   });
 
-  it('are looked at as often as the youngest wants it', async (t) => {
+  for (const year of [2020, 2040]) {
+    it(`are looked at so by our own clock, also where that of GitHub is in ${year}`, async (t) => {
+      const askedAt: number[] = [];
+      const github = await open(t, {
+        instead: () => {
+          askedAt.push(github.clock.now());
+          return runAnswer({ created_at: `${year}-01-01T00:00:00Z` });
+        },
+      });
+      github.watch({ repository: 'acme/shop', runId: 1 });
+      await github.pass(20 * minuteMs);
+      const gaps = askedAt.slice(1).map((time, index) => time - (askedAt[index] ?? 0));
+      assert.deepEqual([...new Set(gaps)], [5_000, 15_000, 45_000]);
+    });
+  }
+
+  it('are looked at as often as the one that was waited for last wants it', async (t) => {
     const github = await open(t);
     github.watch(await github.start());
     await github.pass(hourMs);
@@ -141,6 +158,19 @@ describe('the runs of a repository', () => {
     assert.deepEqual(
       watched.map(({ raised }) => raised.slice(1)),
       [[], [endedAt + 5_000], [endedAt + 5_000]],
+    );
+  });
+
+  it('that have ended raise with each look who still waits, for he may have read what was outdated', async (t) => {
+    const github = await open(t);
+    const [one, other] = [await github.start(), await github.start()];
+    const watched = [github.watch(one), github.watch(other)];
+    await github.pass(5 * secondMs);
+    github.end(one);
+    await github.pass(15 * secondMs);
+    assert.deepEqual(
+      watched.map(({ raised }) => raised.length),
+      [4, 1],
     );
   });
 
@@ -193,6 +223,44 @@ describe('the runs of a repository', () => {
     assert.deepEqual(routesOf(github.asked()), ['listRuns 200', ...Array(5).fill('getRun 200')]);
     await github.pass(10 * secondMs);
     assert.ok(watched.every(({ raised }) => raised.length === 1));
+  });
+
+  it('that stand in a list beside something that is no run are found there all the same', async (t) => {
+    const pages: (string | null)[] = [];
+    const unreadable = { html_url: null };
+    const github = await open(t, {
+      instead: ({ url }) => {
+        const page = new URL(url).searchParams.get('page');
+        pages.push(page);
+        const older = Array.from({ length: 99 }, (_unused, i) => ({ id: 200 + i }));
+        return runListAnswer(page === '1' ? [unreadable, ...older] : [1, 2, 3, 4, 5, 6].map((id) => ({ id })));
+      },
+    });
+    const watched = [1, 2, 3, 4, 5, 6].map((runId) => github.watch({ repository: 'acme/shop', runId }));
+    await github.pass(5 * secondMs);
+    assert.deepEqual(pages, ['1', '2'], 'a page of a hundred is not the last, whatever stands in it');
+    assert.ok(watched.every(({ raised }) => raised.length === 1));
+  });
+
+  it('are looked at for nothing while nothing changes, in however many repositories', async (t) => {
+    const asked: boolean[] = [];
+    const github = await open(t, {
+      instead: ({ headers }) => {
+        const isKnown = headers?.['if-none-match'] === '"same"';
+        asked.push(isKnown);
+        if (isKnown) return { status: 304, headers: { etag: '"same"' }, text: '' };
+        return runListAnswer([{ id: 1 }, { id: 2 }], { etag: '"same"' });
+      },
+    });
+    for (let count = 0; count < 101; count += 1) {
+      for (const runId of [1, 2]) github.watch({ repository: `acme/r${count}`, runId });
+    }
+    await github.pass(5 * secondMs);
+    assert.deepEqual(asked, Array(101).fill(false));
+    asked.length = 0;
+    await github.pass(45 * secondMs);
+    assert.ok(asked.length >= 101);
+    assert.ok(asked.every((isKnown) => isKnown));
   });
 
   it('are not raised by a list that shows one as it was before it was read by itself', async (t) => {
@@ -375,25 +443,45 @@ describe('where webhooks come', () => {
     assert.equal(raised.length, 1);
   });
 
-  it('what one tells during a look is looked for once more', async (t) => {
-    let onLook = () => {};
-    const github = await open(t, {
-      instead: ({ method }) => {
-        if (method === 'GET') onLook();
-        return undefined;
-      },
+  for (const lookSeconds of [0, 8]) {
+    it(`what one tells during a look of ${lookSeconds} s is looked for once more`, async (t) => {
+      let onLook = () => {};
+      const github = await open(t, {
+        instead: ({ method }) => {
+          if (method === 'GET') onLook();
+          return undefined;
+        },
+      });
+      const place = await github.start();
+      github.watch(place);
+      await github.pass(5 * secondMs);
+      onLook = () => {
+        github.client.watches.wake(place);
+        github.clock.advance(lookSeconds * secondMs);
+      };
+      await github.pass(5 * secondMs);
+      onLook = () => {};
+      github.asked();
+      await github.pass(5 * secondMs);
+      assert.equal(github.asked().length, 1);
+      await github.pass(minuteMs);
+      assert.deepEqual(github.asked(), []);
     });
+  }
+
+  it('those of runs that nobody waits for cost no look', async (t) => {
+    const github = await open(t);
     const place = await github.start();
     github.watch(place);
     await github.pass(5 * secondMs);
-    onLook = () => github.client.watches.wake(place);
+    github.client.watches.wake(place);
     await github.pass(5 * secondMs);
-    onLook = () => {};
     github.asked();
-    await github.pass(5 * secondMs);
+    for (let count = 0; count < 60; count += 1) {
+      github.client.watches.wake({ ...place, runId: 1 });
+      await github.pass(2 * secondMs);
+    }
     assert.equal(github.asked().length, 1);
-    await github.pass(minuteMs);
-    assert.deepEqual(github.asked(), []);
   });
 
   it('it is looked at as before when none has come for a day', async (t) => {

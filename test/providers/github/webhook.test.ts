@@ -27,7 +27,7 @@ function receive(
   { body, headers }: { readonly body: string; readonly headers: Readonly<Record<string, string>> },
   receiver = receiverFor(),
 ) {
-  return receiver.receive(headers, Buffer.from(body));
+  return receiver.receive(headers, async () => Buffer.from(body));
 }
 
 async function codeOf(receiving: Promise<unknown>): Promise<string> {
@@ -106,6 +106,13 @@ describe("GitHub's webhooks", () => {
   it('are not expected where no connection has a secret', async () => {
     const receiver = receiverFor([connection('github', {})]);
     assert.equal(await codeOf(receive(good, receiver)), 'not-found');
+  });
+
+  it('are refused unread where they have no signature, or nobody could have signed them', async () => {
+    const unread = async () => assert.fail('the body was read');
+    const unsigned = { ...good.headers, 'x-hub-signature-256': 'sha256=abc' };
+    assert.equal(await codeOf(receiverFor().receive(unsigned, unread)), 'bad-signature');
+    assert.equal(await codeOf(receiverFor([]).receive(good.headers, unread)), 'not-found');
   });
 
   it('are received with the secret that stands in the file now', async () => {

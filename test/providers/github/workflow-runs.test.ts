@@ -3,6 +3,7 @@ import { describe, it } from 'node:test';
 import { Rejected } from '../../../src/core/effect.ts';
 import type { GitHubClient } from '../../../src/providers/github/github-client.ts';
 import { neverAborted, openGitHub } from './open-github.ts';
+import { runAnswer } from './run-answer.ts';
 
 const smoke = { repository: 'acme/shop', workflow: 'smoke.yml' };
 
@@ -91,6 +92,43 @@ describe('a run', () => {
     const [id] = await start(client);
     standIn.fault('getRun', { kind: 'html-200' });
     await assert.rejects(client.runs.get(placeOf(id), neverAborted), /no run/);
+  });
+
+  it('is kept with so much of its texts that no GitHub can fill the memory', async (t) => {
+    const long = 'x'.repeat(10_000);
+    const texts = { status: long, conclusion: long, html_url: long, display_title: long, head_branch: long };
+    const { client } = await openGitHub(t, { instead: () => runAnswer({ ...texts, actor: { login: long } }) });
+    const run = await client.runs.get(placeOf(1), neverAborted);
+    assert.deepEqual(
+      [run?.url, run?.title, run?.branch, run?.status, run?.conclusion, run?.actor].map((text) => text?.length),
+      [1_024, 1_024, 1_024, 100, 100, 100],
+    );
+  });
+
+  it('is read anew where its ETag is too long to be kept', async (t) => {
+    const { client } = await openGitHub(t, {
+      instead: ({ headers }) => {
+        assert.equal(headers?.['if-none-match'], undefined);
+        return runAnswer({}, { etag: `"${'x'.repeat(256)}"` });
+      },
+    });
+    for (let count = 0; count < 2; count += 1) assert.ok(await client.runs.get(placeOf(1), neverAborted));
+  });
+
+  it('may have 1 MiB, and a list of runs 16', async (t) => {
+    const asked: [string, number | undefined][] = [];
+    const { client } = await openGitHub(t, {
+      instead: ({ url, maxBytes }) => {
+        asked.push([new URL(url).pathname, maxBytes]);
+        return undefined;
+      },
+    });
+    await client.runs.get(placeOf(1), neverAborted);
+    await client.runs.dispatched(smoke, neverAborted);
+    assert.deepEqual(asked, [
+      ['/repos/acme/shop/actions/runs/1', undefined],
+      ['/repos/acme/shop/actions/workflows/smoke.yml/runs', 16 * 1024 * 1024],
+    ]);
   });
 
   it('that failed names its jobs and steps', async (t) => {
