@@ -80,7 +80,10 @@ function upgraded(): string {
   const replacements = [
     ['"1.0.0"', '"1.1.0"'],
     ['http://aftersync.vela-system:8080', 'http://aftersync.vela-system:9090'],
-    ['{(name): value}}', '{(name): [if name == "inputs" {{for key, text in value {(key): "v\\(text)"}}}, value][0]}}'],
+    [
+      '!= _|_ {(name): value}',
+      '!= _|_ {(name): [if name == "inputs" {{for key, text in value {(key): "v\\(text)"}}}, value][0]}',
+    ],
   ] as const;
   return replacements.reduce((text, [from, to]) => {
     assert.ok(text.includes(from), from);
