@@ -1,0 +1,3 @@
+import { describeLane } from './describe-lane.ts';
+
+describeLane(1);
