@@ -112,10 +112,8 @@ export async function loadConfig(sources: ConfigSources): Promise<Config> {
   const tokens =
     tokensFile === undefined ? [] : [{ pointer: '/auth/tokensFile', path: resolve(folder, tokensFile), mistakes }];
   const list = { connections, types: connectionTypes, mistakes };
-  const auth = isJsonObject(settings) && isJsonObject(settings.auth) ? settings.auth : {};
-  const kubernetes = checkedClusterUse(auth.kubernetes, '/auth/kubernetes', list);
-  const teams = isJsonObject(settings) ? settings.teamConnections : undefined;
-  const teamConnections = checkedClusterUse(teams, '/teamConnections', list);
+  const kubernetes = checkedClusterUse(valueAt(settings, 'auth', 'kubernetes'), '/auth/kubernetes', list);
+  const teamConnections = checkedClusterUse(valueAt(settings, 'teamConnections'), '/teamConnections', list);
   const kubevela = checkedKubeVela(settings, steps, list);
   const store = checkedStore(settings, { folder, cwd }, list);
   const server = checkedAddress(settings, tokens.length > 0 || kubernetes !== undefined, mistakes);
@@ -184,7 +182,7 @@ async function connectionsBeside(
   folder: string,
   mistakes: MistakeList,
 ): Promise<readonly ConnectionSource[]> {
-  const named = isJsonObject(settings) ? settings.connectionsFolder : undefined;
+  const named = valueAt(settings, 'connectionsFolder');
   if (typeof named !== 'string' || named === '') return [];
   try {
     return await connectionsIn(resolve(folder, named));
@@ -196,7 +194,8 @@ async function connectionsBeside(
 }
 
 function listOfConnections(settings: unknown): readonly unknown[] {
-  return isJsonObject(settings) && Array.isArray(settings.connections) ? settings.connections : [];
+  const listed = valueAt(settings, 'connections');
+  return Array.isArray(listed) ? listed : [];
 }
 
 function checkedClusterUse(given: unknown, pointer: string, list: ConnectionList): ClusterUse | undefined {
@@ -207,7 +206,7 @@ function checkedClusterUse(given: unknown, pointer: string, list: ConnectionList
 }
 
 function checkedKubeVela(settings: unknown, steps: StepNames, list: ConnectionList): KubeVelaSettings | undefined {
-  const section: unknown = isJsonObject(settings) ? settings.kubevela : undefined;
+  const section = valueAt(settings, 'kubevela');
   return section === undefined || !fits(KubeVelaSchema, section) ? undefined : readKubeVela(section, steps, list);
 }
 
@@ -216,7 +215,7 @@ function checkedStore(
   folders: Parameters<typeof readStore>[1],
   list: ConnectionList,
 ): StoreSettings | undefined {
-  const section: unknown = isJsonObject(settings) ? (settings.store ?? {}) : {};
+  const section = valueAt(settings, 'store') ?? {};
   return fits(StoreSchema, section) ? readStore(section, folders, list) : undefined;
 }
 
@@ -270,9 +269,8 @@ function checkedRetention(settings: unknown, mistakes: MistakeList): number | un
 }
 
 function checkRanges(settings: unknown, mistakes: MistakeList): void {
-  const network = isJsonObject(settings) && isJsonObject(settings.network) ? settings.network : {};
-  const ranges = Array.isArray(network.allow) ? network.allow : [];
-  for (const [index, range] of ranges.entries()) {
+  const ranges = valueAt(settings, 'network', 'allow');
+  for (const [index, range] of Array.isArray(ranges) ? ranges.entries() : []) {
     if (typeof range !== 'string' || isAddressRange(range)) continue;
     const message = `expected a range of addresses such as 10.96.0.0/12, found ${JSON.stringify(range)}`;
     mistakes.add(`/network/allow/${index}`, message);
@@ -310,6 +308,11 @@ function looksLikeCredential(fileName: string): boolean {
 
 /** The text at this place, even where other parts of the settings have mistakes. */
 function textAt(settings: unknown, section: string, key: string): string | undefined {
-  const found = isJsonObject(settings) && isJsonObject(settings[section]) ? settings[section][key] : undefined;
+  const found = valueAt(settings, section, key);
   return typeof found === 'string' ? found : undefined;
+}
+
+/** Before it is known whether the settings fit their schema. */
+function valueAt(settings: unknown, ...keys: readonly string[]): unknown {
+  return keys.reduce<unknown>((value, key) => (isJsonObject(value) ? value[key] : undefined), settings);
 }

@@ -20,7 +20,7 @@ import { forWebhooks, type HttpServer, startHttpServer } from './http/listen.ts'
 import { staticTokens } from './http/static-tokens.ts';
 import { userAddresses } from './providers/address-guard.ts';
 import { githubWebhook } from './providers/github/webhook.ts';
-import { createHttpFetch } from './providers/http-client.ts';
+import { createHttpFetch, type HttpClient } from './providers/http-client.ts';
 import { connectionTypes } from './providers/index.ts';
 import { kubernetesAccessReviews } from './providers/kubernetes/access-reviews.ts';
 import { kubernetes } from './providers/kubernetes/connection.ts';
@@ -75,8 +75,9 @@ export async function openLocal(config: Config, wiring: Wiring = {}): Promise<Lo
   const http = createHttpFetch({ userAgent: 'aftersync', maySend });
   const guarded = createHttpFetch({ userAgent: 'aftersync', maySend, addresses: userAddresses(config.network.allow) });
   const registry = new Registry();
-  const tools = { fetch: wrapFetch?.(http.fetch) ?? http.fetch, clock, log, credential: fileCredential };
-  const teams = await openTeamConnections(config, { ...tools, fetch: wrapFetch?.(guarded.fetch) ?? guarded.fetch });
+  const fetchOf = ({ fetch }: HttpClient) => wrapFetch?.(fetch) ?? fetch;
+  const tools = { fetch: fetchOf(http), clock, log, credential: fileCredential };
+  const teams = await openTeamConnections(config, { ...tools, fetch: fetchOf(guarded) });
   const opened = await openStore(config, tools);
   holding = opened.replicas;
   const store = wrapStore?.(opened.store) ?? opened.store;

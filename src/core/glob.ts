@@ -19,3 +19,8 @@ export function matchesGlob(pattern: string, text: string): boolean {
   while (pattern[p] === '*') p++;
   return p === pattern.length;
 }
+
+/** Whether one of the patterns matches; none does where there are none. */
+export function matchesAnyGlob(patterns: readonly string[], text: string): boolean {
+  return patterns.some((pattern) => matchesGlob(pattern, text));
+}

@@ -1,6 +1,6 @@
 import type { AnyConnectionType, ConnectionSettings, Family, ProviderTools } from '../core/connection.ts';
 import { Rejected } from '../core/effect.ts';
-import { matchesGlob } from '../core/glob.ts';
+import { matchesAnyGlob } from '../core/glob.ts';
 import { Problem } from '../core/problem.ts';
 import type { Release, SignalSource } from '../core/signal.ts';
 import type { ConnectionUse } from '../core/step.ts';
@@ -122,7 +122,7 @@ export class Connections {
     for (const [list, values] of Object.entries(claims)) {
       const allowed = connection.allow[list];
       if (allowed === undefined) continue;
-      const refused = values.find((value) => !allowed.some((glob) => matchesGlob(glob, value)));
+      const refused = values.find((value) => !matchesAnyGlob(allowed, value));
       if (refused !== undefined) throw new Rejected('Denied', denial(connection, list, refused, allowed));
     }
     return connection;

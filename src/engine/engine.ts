@@ -163,9 +163,10 @@ export function createEngine(options: EngineOptions): Engine {
     if (turns.size >= limits.unfinishedExecutions) throw tooMany();
     const execution = toNewExecution(submission, catalogue, clock.now());
     const { origin } = execution.request;
-    if (unproven === undefined || origin === undefined) return await recorded(store.create(execution));
+    if (origins === undefined || unproven === undefined || origin === undefined)
+      return await recorded(store.create(execution));
     return await unproven.make(execution, async () => {
-      await origins?.assertExists(origin);
+      await origins.assertExists(origin);
       return await recorded(store.create(execution));
     });
   }

@@ -39,7 +39,7 @@ export class FairQueue<T extends { readonly namespace: string }> {
       const item = lane.waiting[lane.next];
       if (item === undefined || lane.running >= this.#mostRunning) continue;
       lane.running += 1;
-      advance(lane);
+      dropFirst(lane);
       this.#size -= 1;
       this.#lanes.delete(namespace);
       this.#lanes.set(namespace, lane);
@@ -57,7 +57,7 @@ export class FairQueue<T extends { readonly namespace: string }> {
   }
 }
 
-function advance<T>(lane: Lane<T>): void {
+function dropFirst<T>(lane: Lane<T>): void {
   lane.next += 1;
   if (lane.next < lane.waiting.length && lane.next <= 10_000) return;
   lane.waiting = lane.waiting.slice(lane.next);

@@ -1,5 +1,5 @@
 import type { ConnectionSettings } from '../core/connection.ts';
-import { matchesGlob } from '../core/glob.ts';
+import { matchesAnyGlob } from '../core/glob.ts';
 import type { ConnectionUse } from '../core/step.ts';
 import type { TeamConnection } from '../core/team-connections.ts';
 
@@ -19,7 +19,9 @@ export function meantConnection(
   candidates: Candidates,
 ): ConnectionSettings | TeamConnection | string {
   const { configured, own } = candidates;
-  const usable = configured.filter(({ allow }) => matchesAny(allow.namespaces, candidates.namespace));
+  const usable = configured.filter(
+    ({ allow: { namespaces } }) => namespaces === undefined || matchesAnyGlob(namespaces, candidates.namespace),
+  );
   const meant = use.name === undefined ? unnamed(use, candidates, usable) : named(use, candidates);
   if (typeof meant === 'string') return meant;
   const places = [...usable, ...own].filter(({ name }) => name === meant.name).map(({ place }) => place);
@@ -60,10 +62,6 @@ function adviceToTeam({ namespace, templates }: Candidates): string {
     `; namespace ${namespace} may bring its own: a config of the template ${templates.join(' or ')} with a connection, ` +
     'and a RoleBinding of our account to the ClusterRole aftersync-connection (docs/install.md)'
   );
-}
-
-function matchesAny(globs: readonly string[] | undefined, value: string): boolean {
-  return globs?.some((glob) => matchesGlob(glob, value)) ?? true;
 }
 
 function namesOf(connections: readonly ConnectionSettings[]): string {

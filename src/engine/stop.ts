@@ -1,5 +1,6 @@
 import { type Execution, type ExecutionStatus, isFinal, type Stop } from '../core/execution.ts';
-import { ExecutionMissing, type ExecutionStore, VersionConflict } from '../core/store.ts';
+import type { ExecutionStore } from '../core/store.ts';
+import { storeWish } from './store-wish.ts';
 
 /** Effects that undo are told from those before the stop by their time, so that it comes last whatever the clock says. */
 export function createStop({ effects }: ExecutionStatus, wish: Omit<Stop, 'until'>): Stop {
@@ -7,20 +8,13 @@ export function createStop({ effects }: ExecutionStatus, wish: Omit<Stop, 'until
 }
 
 /** The execution with a stop, whoever stored one first; undefined where it has ended or is gone. Its holder is to be raised. */
-export async function storeStop(
+export function storeStop(
   store: ExecutionStore,
   seen: Execution,
   wish: Omit<Stop, 'until'>,
 ): Promise<Execution | undefined> {
-  for (let execution: Execution | undefined = seen; execution !== undefined; execution = await store.get(seen)) {
-    const { status, version } = execution;
+  return storeWish(store, seen, (status) => {
     if (isFinal(status.state)) return undefined;
-    if (status.stop !== undefined) return execution;
-    try {
-      return await store.update(execution, version, { ...status, stop: createStop(status, wish) });
-    } catch (error) {
-      if (!(error instanceof VersionConflict || error instanceof ExecutionMissing)) throw error;
-    }
-  }
-  return undefined;
+    return status.stop === undefined ? { ...status, stop: createStop(status, wish) } : status;
+  });
 }

@@ -108,37 +108,37 @@ export function createApp(dependencies: HttpDependencies): HttpApp {
   const routes = createRoutes({ handlers, authenticate, answerError, under: '/' });
   const webhookRoutes = createRoutes({ handlers, authenticate, answerError, under: hooksPath });
 
-  async function handle(req: Request, res: Response): Promise<void> {
-    observe(req, res);
-    try {
-      requireHost(req, res, allowedHosts);
-      if (await answerKnown(req, res)) return;
-      const id = req.method === 'PUT' ? plainExecution.exec(req.url)?.[1] : undefined;
-      if (id === undefined) {
-        routes(req, res);
-      } else {
-        req.params = { id };
-        await putExecution(req, res);
-      }
-    } catch (error) {
-      answerError(error, req, res);
+  async function answer(req: Request, res: Response): Promise<void> {
+    if (await answerKnown(req, res)) return;
+    const id = req.method === 'PUT' ? plainExecution.exec(req.url)?.[1] : undefined;
+    if (id === undefined) {
+      routes(req, res);
+    } else {
+      req.params = { id };
+      await putExecution(req, res);
     }
   }
 
-  function handleWebhook(req: Request, res: Response): void {
-    observe(req, res);
-    try {
-      requireHost(req, res, undefined);
-      webhookRoutes(req, res);
-    } catch (error) {
-      answerError(error, req, res);
-    }
+  /** What every request meets, at whichever address. */
+  function listener(hosts: readonly string[] | undefined, respond: (req: Request, res: Response) => unknown) {
+    return async (req: Request, res: Response): Promise<void> => {
+      observe(req, res);
+      try {
+        requireHost(req, res, hosts);
+        await respond(req, res);
+      } catch (error) {
+        answerError(error, req, res);
+      }
+    };
   }
+
+  const handle = listener(allowedHosts, answer);
+  const handleWebhook = listener(undefined, webhookRoutes);
 
   return {
     // They become express's own on the way to its routes. What goes past these needs nothing of it but `params`.
     handle: (req, res) => void handle(req as Request, res as Response),
-    handleWebhooks: (req, res) => handleWebhook(req as Request, res as Response),
+    handleWebhooks: (req, res) => void handleWebhook(req as Request, res as Response),
     drain() {
       isDraining = true;
       longPolls.drain();

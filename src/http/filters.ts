@@ -1,6 +1,6 @@
 import type { Verb } from '../core/access-reviews.ts';
 import { type Execution, type ExecutionState, executionStates } from '../core/execution.ts';
-import { matchesGlob } from '../core/glob.ts';
+import { matchesAnyGlob } from '../core/glob.ts';
 import { Problem } from '../core/problem.ts';
 import type { ListFilter } from '../core/store.ts';
 import { type Caller, forbidden, requireMay } from './authenticate.ts';
@@ -34,7 +34,7 @@ export async function visibleFilter(parts: {
       ...(states.length > 0 && { states }),
     },
     matches: ({ namespace, request, status }) =>
-      patterns.some((pattern) => matchesGlob(pattern, namespace)) &&
+      matchesAnyGlob(patterns, namespace) &&
       (step === undefined || request.step === step) &&
       (states.length === 0 || states.includes(status.state)),
   };

@@ -1,7 +1,7 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 import { readFile, stat } from 'node:fs/promises';
 import type { Logger } from 'pino';
-import { matchesGlob } from '../core/glob.ts';
+import { matchesAnyGlob } from '../core/glob.ts';
 import type { Clock, EpochMs } from '../core/time.ts';
 import { type Authenticate, bearerToken, type Caller, unknownToken } from './authenticate.ts';
 
@@ -122,7 +122,7 @@ export function parseTokens(text: string, file: string): TokenEntry[] {
 function callerNamed(name: string, namespaces: readonly string[]): Caller {
   return {
     name,
-    may: (_verb, namespace) => namespaces.some((glob) => matchesGlob(glob, namespace)),
+    may: (_verb, namespace) => matchesAnyGlob(namespaces, namespace),
     namespacesFor: () => namespaces,
   };
 }

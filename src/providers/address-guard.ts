@@ -74,18 +74,21 @@ const privateAddresses = addressesIn([
 ]);
 
 /** For addresses that the operator names. */
-export const operatorAddresses = guard((address) =>
-  neverAllowed(address) ? 'is a link-local or metadata address, which is never allowed' : undefined,
-);
+export const operatorAddresses = guard(whyNever);
+
+function whyNever(address: string): string | undefined {
+  return neverAllowed(address) ? 'is a link-local or metadata address, which is never allowed' : undefined;
+}
 
 /** For addresses that users name: of the private ones only those in the ranges given, such as 10.96.0.0/12. */
 export function userAddresses(allowed: readonly string[]): AddressGuard {
   const isAllowed = addressesIn(allowed);
-  return guard((address) => {
-    if (neverAllowed(address)) return 'is a link-local or metadata address, which is never allowed';
+  return guard((address) => whyNever(address) ?? whyPrivate(address));
+
+  function whyPrivate(address: string): string | undefined {
     if (!privateAddresses(address) || isAllowed(address)) return undefined;
     return 'is a private address, which takes a range of network.allow that holds it (ask who runs aftersync)';
-  });
+  }
 }
 
 class ForbiddenAddress extends Error {

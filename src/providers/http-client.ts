@@ -1,6 +1,7 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import type { Agent, Dispatcher } from 'undici';
 import { type HttpAnswer, HttpError, type HttpFetch, type HttpRequest } from '../core/connection.ts';
+import { NotSent, Rejected } from '../core/effect.ts';
 import { type AddressGuard, operatorAddresses } from './address-guard.ts';
 
 const defaultMaxBytes = 1024 * 1024;
@@ -19,8 +20,14 @@ export const httpErrorCodes = {
 } as const;
 
 /** What would be refused each time, so that nothing is gained by trying it again. */
-export function canNeverBeSent(error: HttpError): boolean {
-  return [httpErrorCodes.invalidRequest, httpErrorCodes.forbiddenAddress].some((code) => code === error.code);
+const hopelessCodes: readonly string[] = [httpErrorCodes.invalidRequest, httpErrorCodes.forbiddenAddress];
+
+/** Says of a failed exchange what is certain: that nothing was sent, or that it never can be. Else it is the error itself. */
+export function withFate(error: unknown, toMessage = ({ message }: HttpError) => message): unknown {
+  if (!(error instanceof HttpError) || error.sent) return error;
+  return hopelessCodes.includes(error.code)
+    ? new Rejected('ConnectionFailed', toMessage(error), { cause: error })
+    : new NotSent(toMessage(error), { cause: error });
 }
 
 export interface HttpClientOptions {

@@ -25,6 +25,17 @@ interface Template {
   readonly shown?: Readonly<Record<string, string>>;
 }
 
+/** Of those that have addresses and no credential. */
+function cacheOf(type: 'nginx' | 'varnish'): Template {
+  return {
+    properties: { endpoints: ['http://10.0.0.5:6081', 'http://10.0.0.6:6081'] },
+    content: { stringData: { endpoints: 'http://10.0.0.5:6081\nhttp://10.0.0.6:6081' } },
+    added: {},
+    connection: (file) => ({ type, options: { endpoints: { listFile: file('endpoints') } } }),
+    shown: { endpoints: 'Strings' },
+  };
+}
+
 const pem = '-----BEGIN RSA PRIVATE KEY-----\ns3cret\n-----END RSA PRIVATE KEY-----\n';
 const distribution = { distribution: 'EDFDVBD6EXAMPLE', hostNames: ['www.example.com'] };
 
@@ -114,24 +125,8 @@ const templates: Readonly<Record<string, readonly Template[]>> = {
       shown: { privateKey: 'CertBase64' },
     },
   ],
-  'aftersync-nginx': [
-    {
-      properties: { endpoints: ['http://10.0.0.5:6081', 'http://10.0.0.6:6081'] },
-      content: { stringData: { endpoints: 'http://10.0.0.5:6081\nhttp://10.0.0.6:6081' } },
-      added: {},
-      connection: (file) => ({ type: 'nginx', options: { endpoints: { listFile: file('endpoints') } } }),
-      shown: { endpoints: 'Strings' },
-    },
-  ],
-  'aftersync-varnish': [
-    {
-      properties: { endpoints: ['http://10.0.0.5:6081', 'http://10.0.0.6:6081'] },
-      content: { stringData: { endpoints: 'http://10.0.0.5:6081\nhttp://10.0.0.6:6081' } },
-      added: {},
-      connection: (file) => ({ type: 'varnish', options: { endpoints: { listFile: file('endpoints') } } }),
-      shown: { endpoints: 'Strings' },
-    },
-  ],
+  'aftersync-nginx': [cacheOf('nginx')],
+  'aftersync-varnish': [cacheOf('varnish')],
 };
 
 /** The keys that a connection has as files, wherever they stand in it. */

@@ -1,8 +1,8 @@
-import { HttpError, type ProviderTools } from '../../core/connection.ts';
+import type { ProviderTools } from '../../core/connection.ts';
 import { NotSent, Rejected } from '../../core/effect.ts';
 import { type ExecutionKey, keyText } from '../../core/execution.ts';
 import type { Json } from '../../core/json.ts';
-import { canNeverBeSent } from '../http-client.ts';
+import { withFate } from '../http-client.ts';
 import { shortened } from './answer.ts';
 import { type CallSize, callSizeOf, cutIntoCalls, largestWindow } from './limits.ts';
 import {
@@ -209,12 +209,4 @@ class Pass implements Purged {
     for (const { index, message } of answer.failed ?? []) this.refuse(group[index] ?? 0, message);
     if (answer.receipt !== undefined) this.receipts.push(answer.receipt);
   }
-}
-
-/** Says of a failed exchange what is certain: that nothing was sent, or that it never can be. */
-function withFate(error: unknown): unknown {
-  if (!(error instanceof HttpError) || error.sent) return error;
-  return canNeverBeSent(error)
-    ? new Rejected('ConnectionFailed', error.message, { cause: error })
-    : new NotSent(error.message, { cause: error });
 }

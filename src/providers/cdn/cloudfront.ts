@@ -1,7 +1,7 @@
 import { Type } from '@sinclair/typebox';
 import type { Credential, HttpAnswer } from '../../core/connection.ts';
 import { NotSent, Rejected } from '../../core/effect.ts';
-import { matchesGlob } from '../../core/glob.ts';
+import { matchesAnyGlob } from '../../core/glob.ts';
 import { digestOf, type Json } from '../../core/json.ts';
 import { LruMap } from '../../core/lru-map.ts';
 import type { EpochMs } from '../../core/time.ts';
@@ -107,7 +107,7 @@ export const cloudfront = defineCdnProvider({
 
       refusal(kind, item) {
         const host = hostOf(kind, item);
-        if (host !== undefined && !hostNames.some((pattern) => matchesGlob(pattern, host))) {
+        if (host !== undefined && !matchesAnyGlob(hostNames, host)) {
           return `the distribution serves no host ${host} (hostNames of the connection)`;
         }
         if (kind === 'urls' && item.includes('*')) return 'CloudFront takes a * in a path for a wildcard';

@@ -1,6 +1,5 @@
-import { HttpError } from '../../core/connection.ts';
-import { NotSent, Rejected } from '../../core/effect.ts';
-import { canNeverBeSent } from '../http-client.ts';
+import { Rejected } from '../../core/effect.ts';
+import { withFate } from '../http-client.ts';
 import { wordsOf } from './answer-words.ts';
 import type { GitHubAnswer } from './octokit-transport.ts';
 
@@ -53,9 +52,5 @@ export function refusalOf(answer: GitHubAnswer, purpose: Purpose, credential: st
 
 /** The error of a request that got no answer: NotSent or Rejected where that is certain, else itself, which leaves it open. */
 export function unanswered(error: unknown): unknown {
-  if (!(error instanceof HttpError) || error.sent) return error;
-  const message = `GitHub cannot be reached: ${error.message} (${error.code})`;
-  return canNeverBeSent(error)
-    ? new Rejected('ConnectionFailed', message, { cause: error })
-    : new NotSent(message, { cause: error });
+  return withFate(error, ({ message, code }) => `GitHub cannot be reached: ${message} (${code})`);
 }
