@@ -18,12 +18,15 @@ after(() => rm(folder, { recursive: true }));
 test('of two calls with one lock file, the second begins when the first has ended', async () => {
   const lockFile = join(folder, 'two', 'calls.lock');
   const seen: string[] = [];
+  const firstBegins = Promise.withResolvers<void>();
   const secondWaits = Promise.withResolvers<void>();
   const first = exclusively(lockFile, async () => {
     seen.push('first begins');
+    firstBegins.resolve();
     await secondWaits.promise;
     seen.push('first ends');
   });
+  await firstBegins.promise;
   const second = exclusively(lockFile, async () => seen.push('second begins'), { onWait: secondWaits.resolve });
   await Promise.all([first, second]);
   assert.deepEqual(seen, ['first begins', 'first ends', 'second begins']);
