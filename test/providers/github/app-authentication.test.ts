@@ -33,7 +33,7 @@ function open(test: TestContext, { standIn, app, instead, ...others }: Opening =
 }
 
 function dispatch(client: Awaited<ReturnType<typeof open>>['client'], repository = 'acme/shop') {
-  return client.workflows.dispatch({ repository, workflow: 'smoke.yml', ref: 'main', inputs: {} }, 5_000);
+  return client.workflows.dispatch({ repository, workflow: 'smoke.yml', ref: 'main', inputs: {} }, 30_000);
 }
 
 function countOf({ requests }: GitHubStandIn, route: string): number {
@@ -134,10 +134,9 @@ describe("an app's token", () => {
     await Promise.all([dispatch(client), dispatch(client)]);
     assert.equal(standIn.dispatches(), 3);
     assert.equal(countOf(standIn, 'createInstallationToken'), 2);
-    assert.deepEqual(
-      standIn.requests.filter(({ route }) => route === 'dispatch').map(({ outcome }) => outcome),
-      [200, 401, 401, 200, 200],
-    );
+    const outcomes = standIn.requests.filter(({ route }) => route === 'dispatch').map(({ outcome }) => outcome);
+    // One of the two may be through before the other has come.
+    assert.deepEqual(outcomes.toSorted(), [200, 200, 200, 401, 401]);
   });
 
   for (const [name, lag] of [
