@@ -128,7 +128,7 @@ export class WorkflowStage {
   async close(): Promise<void> {
     await Promise.all(this.#engines.map((engine) => engine.close()));
     await this.executor.close();
-    this.controller.close();
+    await this.controller.close();
     await this.#cache.close();
     await this.#origin.close();
     await this.gitHub.close();

@@ -1,5 +1,5 @@
 import type { Kubernetes } from '../kubernetes/start-kubernetes.ts';
-import { type Change, Cluster, nameOf } from './cluster.ts';
+import { ApiError, type Change, Cluster, nameOf } from './cluster.ts';
 import type { KubernetesObject } from './objects.ts';
 
 export interface Deployment extends KubernetesObject {
@@ -14,6 +14,7 @@ export class DeploymentController {
   readonly #cluster: Cluster;
   readonly #stop = new AbortController();
   readonly #held = new Map<string, Deployment | undefined>();
+  readonly #rollOuts = new Set<Promise<void>>();
 
   private constructor(kubernetes: Kubernetes) {
     this.#cluster = new Cluster(kubernetes);
@@ -37,22 +38,29 @@ export class DeploymentController {
     if (deployment !== undefined) await this.#rollOut(deployment);
   }
 
-  close(): void {
+  /** Ends with the writes that are under way. */
+  async close(): Promise<void> {
     this.#stop.abort();
+    await Promise.all(this.#rollOuts);
   }
 
   #see({ object, isDeletion }: Change<Deployment>): void {
     const { name, generation } = object.metadata;
     if (isDeletion || object.status?.observedGeneration === generation) return;
     if (this.#held.has(name)) this.#held.set(name, object);
-    else void this.#rollOut(object);
+    else this.#rollOuts.add(this.#rollOut(object));
   }
 
   async #rollOut(deployment: Deployment): Promise<void> {
     const count = deployment.spec.replicas ?? 1;
     const counts = { replicas: count, updatedReplicas: count, readyReplicas: count, availableReplicas: count };
     const status = { observedGeneration: deployment.metadata.generation, ...counts };
-    // Only what is of the newest generation counts, so that a conflict does not matter.
-    await this.#cluster.mergePatchStatus(nameOf({ ...deployment, ...type }), { status });
+    try {
+      // Only what is of the newest generation counts, so that a conflict does not matter.
+      await this.#cluster.mergePatchStatus(nameOf({ ...deployment, ...type }), { status });
+    } catch (error) {
+      const isGone = error instanceof ApiError && error.status === 404;
+      if (!isGone) throw error;
+    }
   }
 }

@@ -1,4 +1,4 @@
-import type { Cluster, ObjectName } from './cluster.ts';
+import { ApiError, type Cluster, type ObjectName } from './cluster.ts';
 import type { Application, StepPhase, StepStatus } from './objects.ts';
 
 /** What `vela workflow suspend`, `resume`, `terminate` and `restart` do. Source: kubevela/kubevela: pkg/workflow/operation */
@@ -21,26 +21,40 @@ export function terminateWorkflow(cluster: Cluster, application: ObjectName): Pr
 }
 
 /** All steps again, with ids of their own. */
-export async function restartWorkflow(cluster: Cluster, application: ObjectName): Promise<void> {
-  const read = await requireApplication(cluster, application);
-  const { workflow: _, ...status } = read.status ?? {};
-  await cluster.replaceStatus({ ...read, status });
+export function restartWorkflow(cluster: Cluster, application: ObjectName): Promise<void> {
+  return changeStatus(cluster, application, ({ workflow: _, ...status }) => status);
 }
 
-async function changeWorkflow(
+function changeWorkflow(
   cluster: Cluster,
   application: ObjectName,
   change: { readonly suspend: boolean; readonly terminated?: boolean },
   changeStep: (status: StepStatus) => StepStatus,
 ): Promise<void> {
-  const read = await requireApplication(cluster, application);
-  const { workflow } = read.status ?? {};
-  if (workflow === undefined) throw new Error('the workflow in application is not running');
-  const steps = (workflow.steps ?? []).map((status) => {
-    const changed = changeStep(status);
-    return status.subSteps === undefined ? changed : { ...changed, subSteps: status.subSteps.map(changeStep) };
+  return changeStatus(cluster, application, (status) => {
+    const { workflow } = status;
+    if (workflow === undefined) throw new Error('the workflow in application is not running');
+    const steps = (workflow.steps ?? []).map((step) => {
+      const changed = changeStep(step);
+      return step.subSteps === undefined ? changed : { ...changed, subSteps: step.subSteps.map(changeStep) };
+    });
+    return { ...status, workflow: { ...workflow, ...change, steps } };
   });
-  await cluster.replaceStatus({ ...read, status: { ...read.status, workflow: { ...workflow, ...change, steps } } });
+}
+
+type Status = NonNullable<Application['status']>;
+
+/** The engine writes the status too, at each tick: whoever meets its write reads anew, as `vela` does. */
+async function changeStatus(cluster: Cluster, name: ObjectName, change: (status: Status) => Status): Promise<void> {
+  for (;;) {
+    const read = await requireApplication(cluster, name);
+    try {
+      await cluster.replaceStatus({ ...read, status: change(read.status ?? {}) });
+      return;
+    } catch (error) {
+      if (!(error instanceof ApiError && error.status === 409)) throw error;
+    }
+  }
 }
 
 function moved(from: StepPhase, to: StepPhase): (status: StepStatus) => StepStatus {
