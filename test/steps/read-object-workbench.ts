@@ -5,7 +5,7 @@ import { type Execution, isFinal } from '../../src/core/execution.ts';
 import type { Json, JsonObject } from '../../src/core/json.ts';
 import { withDefaults } from '../../src/core/schema.ts';
 import type { ExecutionStore } from '../../src/core/store.ts';
-import { systemClock } from '../../src/core/time.ts';
+import { type Clock, systemClock } from '../../src/core/time.ts';
 import { createEngine, type Engine } from '../../src/engine/engine.ts';
 import { kubernetes } from '../../src/providers/kubernetes/connection.ts';
 import { changeGate } from '../../src/steps/read-object/change-gate.ts';
@@ -31,16 +31,19 @@ export interface ReadBenchOptions {
   readonly allow?: ConnectionSettings['allow'];
   readonly options?: Readonly<Record<string, Json>>;
   readonly store?: ExecutionStore;
+  /** Default: the system's. */
+  readonly clock?: Clock;
 }
 
 const namespace = 'default';
 
-/** A real engine with a real store and clock, one connection to a cluster, and the one step. */
+/** A real engine with a real store, one connection to a cluster, and the one step. */
 export async function openReadBench({
   kubeconfig,
   allow,
   options,
   store: given,
+  clock = systemClock,
 }: ReadBenchOptions): Promise<ReadBench> {
   const log = pino({ level: process.env.TEST_LOG ?? 'silent' });
   const store = given ?? (await openSqliteStore({ path: ':memory:' }));
@@ -66,7 +69,7 @@ export async function openReadBench({
     connectionTypes: [kubernetes],
     connections: [settings],
     tools: {
-      clock: systemClock,
+      clock,
       log,
       fetch: () => Promise.reject(new Error('clusters are not asked through this')),
       credential: (path) => ({ path, read: async () => kubeconfig() }),

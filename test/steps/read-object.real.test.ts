@@ -13,6 +13,7 @@ import {
   writeStatus,
 } from '../providers/kubernetes/cluster-objects.ts';
 import { type Kubernetes, startKubernetes } from '../support/kubernetes/start-kubernetes.ts';
+import { ManualClock } from '../support/manual-clock.ts';
 import { openReadBench, type ReadBench } from './read-object-workbench.ts';
 
 const configMaps = '/api/v1/namespaces/default/configmaps';
@@ -222,12 +223,17 @@ describe('read-object fails', () => {
 
   it('at its deadline, and tells how far the object was', async () => {
     await createDeployment(cluster, 'slow');
+    const clock = new ManualClock();
+    await using bench = await openReadBench({ kubeconfig: () => kubeconfig, clock });
+    const object = { kind: 'Deployment', name: 'slow' };
+    await bench.submit('e1', { ...object, waitFor: 'rolledOut' }, { timeout: '1m' });
+    await bench.submit('e2', { ...object, waitFor: { jsonPath: '.status.updatedReplicas', equals: 1 } });
+    for (const id of ['e1', 'e2']) await bench.waiting(id);
     await writeStatus(cluster, `${deployments}/slow`, { observedGeneration: 1, replicas: 2, updatedReplicas: 1 });
-    const { reason, message } = await run(
-      { kind: 'Deployment', name: 'slow', waitFor: 'rolledOut' },
-      {},
-      { timeout: '1s' },
-    );
+    // It has heard of that by the watch, which knows it for the other one too.
+    await bench.ended('e2');
+    clock.advance(60_000);
+    const { reason, message } = (await bench.ended('e1')).status;
     assert.equal(reason, 'TimedOut');
     assert.match(message, /1 of 2 replicas are updated$/);
   });

@@ -15,6 +15,7 @@ import { type ClusterGateway, startClusterGateway } from '../../support/kubernet
 import { type Kubernetes, startKubernetes } from '../../support/kubernetes/start-kubernetes.ts';
 import { Cluster } from '../../support/kubevela/cluster.ts';
 import { installKubeVela } from '../../support/kubevela/crds.ts';
+import { ManualClock } from '../../support/manual-clock.ts';
 import { openReadBench } from '../read-object-workbench.ts';
 
 let hub: Kubernetes;
@@ -120,11 +121,15 @@ describe('an object of a managed cluster', () => {
   });
 
   it('of a cluster that KubeVela does not know is asked for until the deadline', async () => {
-    const more = { timeout: '1s' };
-    const params = { kind: 'Deployment', name: 'remote', cluster: 'edgar' };
-    const { reason, message } = await run(params, { allow: clusters, more });
+    const clock = new ManualClock();
+    await using bench = await openReadBench({ kubeconfig: () => gateway.kubeconfig(), allow: clusters, clock });
+    await bench.submit('e1', { kind: 'Deployment', name: 'remote', cluster: 'edgar' }, { timeout: '1m' });
+    const unknown = /KubeVela knows no cluster edgar/;
+    await bench.until('e1', ({ status }) => unknown.test(status.message));
+    clock.advance(60_000);
+    const { reason, message } = (await bench.ended('e1')).status;
     assert.equal(reason, 'TimedOut');
-    assert.match(message, /KubeVela knows no cluster edgar/);
+    assert.match(message, unknown);
   });
 
   it('fails clearly where KubeVela has no gateway', async () => {
