@@ -62,9 +62,9 @@ function endRun(id: number, conclusion = 'success'): void {
   stage.gitHub.setRun(id, { status: 'completed', conclusion });
 }
 
-async function endOf(id: string): Promise<string> {
+async function endOf(id: string, namespace = 'default'): Promise<string> {
   const final = await eventually(
-    () => stage.execution(id),
+    () => stage.execution(id, namespace),
     ({ state }) => state === 'cancelled' || state === 'failed' || state === 'succeeded',
   );
   return `${final.state} ${final.reason ?? ''}`;
@@ -138,10 +138,16 @@ describe('what becomes of the workflow', () => {
 
   test('a step that is over its own timeout in the workflow has failed for us too', async () => {
     holdRuns();
-    const subject = await stage.apply(application('late', [{ ...smoke, timeout: '2s' }]));
-    await underWay(subject);
-    const { id = '' } = stepOf(await subject.read(), 'smoke');
-    assert.equal(await endOf(id), 'failed OriginTimedOut');
+    const clock = new ManualClock();
+    const engine = await stage.engineIn('late', { clock });
+    const subject = await stage.apply(application('late', [{ ...smoke, timeout: '20s' }], 'late'));
+    const { id = '' } = stepOf(await subject.until(() => true, 'smoke'), 'smoke');
+    await eventually(
+      () => stage.execution(id, 'late'),
+      ({ message = '' }) => /in progress/.test(message),
+    );
+    await engine.runFor(clock, 30_000);
+    assert.equal(await endOf(id, 'late'), 'failed OriginTimedOut');
     assert.equal(stepOf(await subject.ended(), 'smoke').reason, 'Timeout');
   });
 
@@ -231,10 +237,14 @@ describe('ticks', () => {
     const seed = chooseSeed();
     t.diagnostic(`AFTERSYNC_TEST_SEED=${seed}`);
     const random = seededRandom(seed);
+    let writes = 0;
     const engine = await stage.engineIn('lossy', {
       version: '1.11',
       workers: 16,
-      losesFirstWrite: () => random.chance(0.3),
+      losesFirstWrite: () => {
+        writes += 1;
+        return writes === 1 || random.chance(0.3);
+      },
     });
     const dispatching = ['a', 'b', 'c', 'd'].map((name) => ({ ...smoke, name }));
     const subSteps = [...dispatching, purge, { ...purge, name: 'purge-again' }];

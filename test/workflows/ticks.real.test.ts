@@ -66,8 +66,12 @@ async function untilSaid(id: string, namespace: string, words: RegExp, status?: 
   );
 }
 
-async function assertEndsWithNextTick({ engine, subject }: { engine: WorkflowEngine; subject: Subject<Application> }) {
+async function assertEndsWithNextTick(
+  { engine, subject }: { engine: WorkflowEngine; subject: Subject<Application> },
+  end: () => void | Promise<void>,
+) {
   const before = engine.calls.length;
+  await end();
   assert.deepEqual(new Set(Object.values(phasesOf(await subject.ended()))), new Set(['succeeded']));
   assert.equal(engine.calls.length, before + 1);
 }
@@ -82,8 +86,7 @@ test('a run that is queued, then in progress, for ten minutes in all costs KubeV
   await untilSaid(run.id, 'run', /queued or in progress/, 'in_progress');
   await run.pass(tenMinutesMs - 20_000);
   assert.equal(run.engine.calls.length, 21);
-  stage.gitHub.setRun(runId, { status: 'completed', conclusion: 'success' });
-  await assertEndsWithNextTick(run);
+  await assertEndsWithNextTick(run, () => stage.gitHub.setRun(runId, { status: 'completed', conclusion: 'success' }));
 });
 
 test('a Deployment whose roll-out makes progress for ten minutes costs KubeVela at most 21 ticks, and one to see its end', async (t) => {
@@ -109,8 +112,7 @@ test('a Deployment whose roll-out makes progress for ten minutes costs KubeVela 
     await roll.pass(tenMinutesMs / 10);
   }
   assert.ok(roll.engine.calls.length <= 21, `${roll.engine.calls.length} ticks`);
-  await stage.controller.release('slow');
-  await assertEndsWithNextTick(roll);
+  await assertEndsWithNextTick(roll, () => stage.controller.release('slow'));
 });
 
 test('a step that waits for ten minutes with a message that changes costs KubeVela 600 ticks', async (t) => {
@@ -135,6 +137,6 @@ test('a step of 300 ms costs KubeVela 2 ticks', async (t) => {
   await untilSaid(short.id, 'short', /queued or in progress/);
   await short.pass(300);
   assert.equal(short.engine.calls.length, 1);
-  stage.gitHub.setRun(stage.runsOf('smoke.yml')[0]?.id ?? 0, { status: 'completed', conclusion: 'success' });
-  await assertEndsWithNextTick(short);
+  const runId = stage.runsOf('smoke.yml')[0]?.id ?? assert.fail('no run');
+  await assertEndsWithNextTick(short, () => stage.gitHub.setRun(runId, { status: 'completed', conclusion: 'success' }));
 });
