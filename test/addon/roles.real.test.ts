@@ -40,7 +40,7 @@ const asTheAddonDoes: Configure = async (port, { kubernetes, gitHubUrl, cacheUrl
   const kubeconfigFile = join(folder, 'kubeconfig');
   const config = {
     log: { level: 'warn' },
-    store: { leaseDuration: '2s' },
+    store: { leaseDuration: '5s' },
     connections: [
       { name: 'cluster', kubeconfigFile },
       {
