@@ -14,7 +14,7 @@ import { addonApplication, lookAround } from './preflight.ts';
 /** What an API server answers a path with; any other is 404. */
 type Answers = Readonly<Record<string, object>>;
 
-const { PATH } = process.env;
+const { KUBECONFIG, PATH } = process.env;
 let folder: string;
 beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), 'aftersync-preflight-'));
@@ -23,6 +23,8 @@ beforeEach(async () => {
 });
 afterEach(async () => {
   process.env.PATH = PATH;
+  if (KUBECONFIG === undefined) delete process.env.KUBECONFIG;
+  else process.env.KUBECONFIG = KUBECONFIG;
   await rm(folder, { recursive: true });
 });
 
