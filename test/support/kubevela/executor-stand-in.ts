@@ -30,11 +30,13 @@ export class ExecutorStandIn implements AsyncDisposable {
 
   static async start(): Promise<ExecutorStandIn> {
     const server = createServer((request, response) => {
-      void text(request).then((received) => {
+      const answered = text(request).then((received) => {
         const { status = 200, body } = standIn.#answer(request.url ?? '', received);
         response.writeHead(status, { 'content-type': 'application/json' });
         response.end(typeof body === 'string' ? body : JSON.stringify(body));
       });
+      // An engine that gives up while it sends is no mistake of ours.
+      answered.catch(() => response.destroy());
     });
     const standIn = new ExecutorStandIn(await listenOnLoopback(server));
     return standIn;
