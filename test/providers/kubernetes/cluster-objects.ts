@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import type { JsonObject } from '../../../src/core/json.ts';
 import { isJsonObject } from '../../../src/core/json.ts';
+import { eventually } from '../../support/eventually.ts';
 import type { Kubernetes, KubernetesRequest } from '../../support/kubernetes/start-kubernetes.ts';
 
 export const deployments = '/apis/apps/v1/namespaces/default/deployments';
@@ -68,7 +69,7 @@ export async function kubeconfigOf(
   return JSON.stringify(kubeconfig);
 }
 
-/** The token of a new service account that may do what the rules say in its namespace. */
+/** The token of a new service account that may do what the rules say in its namespace, from now on. */
 export async function accountToken(
   cluster: Kubernetes,
   name: string,
@@ -90,5 +91,34 @@ export async function accountToken(
   });
   const { status } = await apply(cluster, { method: 'POST', path: `${accounts}/${name}/token`, body: { spec: {} } });
   assert.ok(isJsonObject(status) && typeof status.token === 'string');
+  const [rule] = rules as unknown as readonly Rule[];
+  if (rule !== undefined) await untilAllowed(cluster, { name, namespace }, rule);
   return status.token;
+}
+
+interface Rule {
+  readonly apiGroups: readonly string[];
+  readonly resources: readonly string[];
+  readonly resourceNames?: readonly string[];
+  readonly verbs: readonly string[];
+}
+
+/** The authorizer hears of a role, and of whose it is, a moment after they were written. */
+async function untilAllowed(
+  cluster: Kubernetes,
+  account: { readonly name: string; readonly namespace: string },
+  { apiGroups: [group], resources: [resource], resourceNames: [name] = [], verbs: [verb] }: Rule,
+): Promise<void> {
+  const { namespace } = account;
+  const user = `system:serviceaccount:${namespace}:${account.name}`;
+  const body = {
+    apiVersion: 'authorization.k8s.io/v1',
+    kind: 'SubjectAccessReview',
+    spec: { user, resourceAttributes: { namespace, verb, group, resource, name } },
+  };
+  const path = '/apis/authorization.k8s.io/v1/subjectaccessreviews';
+  await eventually(
+    async () => (await apply(cluster, { method: 'POST', path, body })).status as { readonly allowed: boolean },
+    ({ allowed }) => allowed,
+  );
 }
