@@ -114,6 +114,8 @@ describe('run', () => {
   });
 
   test('--wait-timeout exits with 3, tells how it stands and leaves it running', async () => {
+    await api.put('smoke');
+    await api.until('smoke', ({ status }) => status.state === 'running');
     const { exitCode, stdout, stderr } = await aftersync([
       'run',
       'toy',
@@ -169,6 +171,7 @@ describe('get, list, cancel, retry', () => {
     await api.put('one');
     await api.put('two');
     await api.goOn('one', success);
+    await api.until('two', ({ status }) => status.state === 'running');
     await api.call('PUT', '/v1/executions/far?namespace=shop', { body: { step: 'toy', with: {} } });
     const idsOf = async (...args: string[]) =>
       ((await resultOf(['list', ...args])) as unknown as { id: string }[]).map(({ id }) => id).sort();
