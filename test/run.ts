@@ -31,8 +31,8 @@ const run = pattern === '' ? [...lanes, ...files.filter((file) => file.endsWith(
 const runner = spawn(
   process.execPath,
   // Many wait for a lease, a pause or a process: three keep two cores busy.
-  // A test that hangs is a failure, not a long run; the slowest one builds an image.
-  ['--test', '--test-concurrency=3', `--test-timeout=${scope === 'all' ? 900_000 : 120_000}`, ...run],
+  // A test that hangs is a failure, not a long run. The limit is of a file too: of half of the unit tests, or an image's build.
+  ['--test', '--test-concurrency=3', '--test-timeout=1800000', ...run],
   // What all processes import is compiled once.
   { stdio: 'inherit', env: { ...process.env, NODE_COMPILE_CACHE: cacheFolder('compile-cache') } },
 );

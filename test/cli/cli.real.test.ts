@@ -70,7 +70,7 @@ function answerPurge(res: ServerResponse | undefined): void {
 }
 
 async function configure(address: string): Promise<void> {
-  const connection = `{ name: edge, type: varnish, endpoints: ["${cache.url}"], sendTimeout: 5s }`;
+  const connection = `{ name: edge, type: varnish, endpoints: ["${cache.url}"], sendTimeout: 2m }`;
   await writeFile(join(folder, 'aftersync.yaml'), `server: { address: "${address}" }\nconnections: [${connection}]\n`);
 }
 

@@ -3,9 +3,11 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, afterEach, before, beforeEach, describe, test } from 'node:test';
+import pino from 'pino';
 import { parse } from 'yaml';
 import { staticTokens } from '../../src/http/static-tokens.ts';
 import { type ServedApi, serveApi, success } from '../http/served-api.ts';
+import { ManualClock } from '../support/manual-clock.ts';
 import { type Ended, execute, type Surroundings, start } from './command-line.ts';
 
 let api: ServedApi;
@@ -114,6 +116,8 @@ describe('run', () => {
   });
 
   test('--wait-timeout exits with 3, tells how it stands and leaves it running', async () => {
+    await api.put('smoke');
+    await api.untilWaiting('smoke');
     const { exitCode, stdout, stderr } = await aftersync([
       'run',
       'toy',
@@ -169,6 +173,7 @@ describe('get, list, cancel, retry', () => {
     await api.put('one');
     await api.put('two');
     await api.goOn('one', success);
+    await api.untilWaiting('two');
     await api.call('PUT', '/v1/executions/far?namespace=shop', { body: { step: 'toy', with: {} } });
     const idsOf = async (...args: string[]) =>
       ((await resultOf(['list', ...args])) as unknown as { id: string }[]).map(({ id }) => id).sort();
@@ -409,10 +414,8 @@ describe('a server that wants a token', () => {
     const file = join(folder, 'tokens');
     await writeFile(file, 'ci s3cret shop\n');
     await writeFile(join(folder, 'token'), 's3cret\n');
-    guarded = await serveApi(({ clock, log }) => {
-      const tokens = staticTokens({ file, clock, log });
-      return { authenticate: async (headers) => await (await tokens)(headers) };
-    });
+    const authenticate = await staticTokens({ file, clock: new ManualClock(), log: pino({ level: 'silent' }) });
+    guarded = await serveApi(() => ({ authenticate }));
   });
 
   afterEach(() => guarded.close());

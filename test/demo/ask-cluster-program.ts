@@ -1,8 +1,9 @@
 /**
- * Writes a line of JSON that says whether the cluster of the current kubeconfig lets us read what the demo reads there. A
- * process of its own: a kubeconfig's plug-ins write what they like, and one that hangs would keep the demo from ending.
+ * Writes an empty line when it has started, and then a line of JSON that says whether the cluster of the current kubeconfig
+ * lets us read what the demo reads there. A process of its own: a kubeconfig's plug-ins write what they like, and one that
+ * hangs would keep the demo from ending.
  */
-// Loaded first, so that the time limit is the cluster's alone.
+// Loaded first, so that the time limits are the cluster's alone.
 import '@kubernetes/client-node';
 import { isJsonObject } from '../../src/core/json.ts';
 import { systemClock } from '../../src/core/time.ts';
@@ -12,7 +13,8 @@ import type { ClusterAnswer } from './cluster.ts';
 
 const clock = systemClock;
 const access = new ClusterAccess({ clock });
-const api = new ClusterApi({ access, requestTimeoutMs: 2_000, clock });
+const api = new ClusterApi({ access, requestTimeoutMs: 5_000, clock });
+process.stdout.write('\n');
 process.stdout.write(`${JSON.stringify(await ask())}\n`);
 
 async function ask(): Promise<ClusterAnswer> {

@@ -6,7 +6,7 @@ import { freeLoopbackPort } from '../support/loopback-port.ts';
 import { type ServerProcess, startServerProcess } from '../support/server-process.ts';
 
 const cli = fileURLToPath(new URL('../../src/cli.ts', import.meta.url));
-const startTimeoutMs = 10_000;
+const startTimeoutMs = 120_000;
 
 export interface ServerOptions {
   /** Holds the configuration, the credentials and the SQLite file. */

@@ -65,7 +65,7 @@ describe('the commands in README.md', () => {
       commandLine: ['-c', `cd '${folder}' && exec ${here(startCommand)}`],
       install: 'sh is part of every system',
       isReady: async () => (await fetch(`${url}/readyz`)).ok,
-      startTimeoutMs: 20_000,
+      startTimeoutMs: 120_000,
     });
     closing.push(() => server.stop('SIGTERM'));
   });
@@ -83,7 +83,7 @@ describe('the commands in README.md', () => {
   async function run(commands: string): Promise<string> {
     const { AFTERSYNC_CONFIG: _, AFTERSYNC_TOKEN_FILE: __, ...inherited } = process.env;
     const env = { ...inherited, AFTERSYNC_SERVER: url };
-    const { stdout } = await promisify(execFile)('sh', ['-ec', here(commands)], { cwd: folder, env, timeout: 60_000 });
+    const { stdout } = await promisify(execFile)('sh', ['-ec', here(commands)], { cwd: folder, env, timeout: 300_000 });
     return stdout;
   }
 

@@ -80,29 +80,32 @@ test('a change between the subscription and the read is told once', async (t) =>
   const api = await serveApi(({ store }) => ({ store: storeWithGap(store, () => api.goOn('one', success)) }));
   t.after(api.close);
   await api.put('one');
+  await api.untilWaiting('one');
   const stream = await openStream(api, '/v1/executions/one/events');
   assert.equal(eventOf(await stream.next()).answer.state, 'succeeded');
   assert.equal(await stream.next(), undefined);
 });
 
 test('what is deleted between the subscription and the read is not found; what is deleted later ends its stream', async (t) => {
-  const deleted = async (): Promise<void> => {
-    const key = { namespace: 'default', id: 'one' };
+  const deleted = async (id: string): Promise<void> => {
+    const key = { namespace: 'default', id };
     const { version } = (await api.store.get(key)) ?? assert.fail();
     await api.store.delete(key, version);
   };
-  let gap = deleted;
+  let gap = () => deleted('one');
   const api = await serveApi(({ store }) => ({ store: storeWithGap(store, () => gap()) }));
   t.after(api.close);
   await api.put('one');
+  await api.untilWaiting('one');
   assert.equal(codeOf(await api.call('GET', '/v1/executions/one/events')), 'not-found');
   assert.equal(await openStreams(api), 0);
 
   gap = async () => {};
-  await api.put('one');
-  const stream = await openStream(api, '/v1/executions/one/events');
+  await api.put('two');
+  await api.untilWaiting('two');
+  const stream = await openStream(api, '/v1/executions/two/events');
   eventOf(await stream.next());
-  await deleted();
+  await deleted('two');
   let last: string | undefined;
   for (let next = await stream.next(); next !== undefined; next = await stream.next()) last = next;
   assert.notEqual(last, ': still here');
@@ -187,6 +190,7 @@ test('a server that stops ends its streams as they should end', async (t) => {
   const api = await serveApi();
   t.after(api.close);
   await api.put('one');
+  await api.untilWaiting('one');
   const streams = [await openStream(api, '/v1/events'), await openStream(api, '/v1/executions/one/events')];
   for (const stream of streams) await stream.next();
   await api.server.close();
@@ -204,6 +208,7 @@ test('a stream that breaks after its begin is closed, and the server goes on', a
   }));
   t.after(api.close);
   await api.put('one');
+  await api.untilWaiting('one');
   const stream = await openStream(api, '/v1/executions/one/events');
   assert.equal(eventOf(await stream.next()).answer.message, 'half way');
   await assert.rejects(async () => {

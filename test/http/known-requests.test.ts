@@ -165,6 +165,7 @@ test('a repeated request is not parsed, and shows what was committed last', asyn
   }));
   t.after(api.close);
   await api.put('one');
+  await api.untilWaiting('one');
   assert.equal((await api.put('one')).json.message, 'waiting for the test');
   await api.goOn('one', success);
   assert.equal((await api.put('one')).json.state, 'succeeded');

@@ -43,7 +43,7 @@ test('lists are narrowed by step, state and origin', async (t) => {
   await putIn(api, 'default', 'plans', { step: 'planned', with: { tags: ['a'] } });
   await api.ended('plans');
   await putIn(api, 'default', 'works', { step: 'toy', with: {}, origin });
-  await api.until('works', ({ status }) => status.state === 'running');
+  for (const id of ['waits', 'works']) await api.untilWaiting(id);
   for (const [query, ids] of [
     ['?step=planned', ['plans']],
     ['?step=none', []],

@@ -61,6 +61,7 @@ test('a wait for what is deleted ends, for there is nothing more to come', async
   const api = await serveApi();
   t.after(api.close);
   await api.put('one');
+  await api.untilWaiting('one');
   const waiting = api.call('GET', '/v1/executions/one?wait=60s');
   await untilOpen(api, 1);
   const key = { namespace: 'default', id: 'one' };

@@ -117,6 +117,9 @@ export async function serveApi(
     return { status: response.statusCode, headers: response.headers, text, json: isJson ? JSON.parse(text) : {} };
   }
 
+  /** Resolves when a toy execution waits to be let go on: until then it changes by itself. */
+  const untilWaiting = (id: string) => bench.until(id, ({ status }) => status.signals.includes(`test:${id}`));
+
   return {
     ...bench,
     app,
@@ -124,6 +127,7 @@ export async function serveApi(
     pool,
     call,
     logLines,
+    untilWaiting,
     /** A number that the server tells of itself. */
     async metric(name: string): Promise<number> {
       const { text } = await call('GET', '/metrics');
@@ -133,7 +137,7 @@ export async function serveApi(
       call('PUT', `/v1/executions/${id}`, { body: { step: 'toy', with: params, ...more } }),
     /** Lets a toy execution advance to this outcome; resolves when that is stored. */
     async goOn(id: string, outcome: Outcome): Promise<void> {
-      await bench.until(id, ({ status }) => status.signals.includes(`test:${id}`));
+      await untilWaiting(id);
       outcomes.set(id, outcome.kind === 'waiting' ? { ...outcome, signals: [`test:${id}`] } : outcome);
       const stored = bench.until(id, ({ status }) => status.message === outcome.message);
       raises.get(id)?.();

@@ -108,7 +108,7 @@ async function assertServes(root: string, config: ImageConfig, work: string): Pr
     ],
     install: 'apt-get install util-linux',
     isReady: async () => (await fetch(`http://127.0.0.1:${port}/readyz`)).ok,
-    startTimeoutMs: 30_000,
+    startTimeoutMs: 120_000,
   });
   try {
     const store = await stat(join(data, 'aftersync.db'));

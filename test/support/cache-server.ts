@@ -8,7 +8,8 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { freeLoopbackPort } from './loopback-port.ts';
 import { startServerProcess } from './server-process.ts';
 
-const START_TIMEOUT_MS = 20_000;
+/** It compiles its rules first: Varnish by a C compiler. */
+const START_TIMEOUT_MS = 120_000;
 const GRACEFUL_STOP_MS = 5_000;
 
 /** A real cache in front of an origin, with a folder of its own that is gone after `close`. */

@@ -7,12 +7,10 @@ import { findVarnish, varnishPackages } from './varnish.ts';
 
 const packages = [...varnishPackages, ...nginxPackages];
 
-test('what the cache tests need is installed, and is seen to be within 200 ms the next time', async () => {
+test('what the cache tests need is installed, and the next time nothing is', async () => {
   await ensureDebianPackages(packages);
-  const startedAt = performance.now();
-  assert.deepEqual(await ensureDebianPackages(packages), []);
-  const elapsedMs = performance.now() - startedAt;
-  assert.ok(elapsedMs < 200, `took ${elapsedMs} ms`);
+  const report = (line: string) => assert.fail(line);
+  assert.deepEqual(await ensureDebianPackages(packages, { report }), []);
   assert.ok(findVarnish());
   assert.ok(findNginx());
 });

@@ -12,6 +12,7 @@ const goBuildCache = execFileSync('go', ['env', 'GOCACHE'], { encoding: 'utf8' }
 let cache: string;
 let lines: string[];
 const report = (line: string) => void lines.push(line);
+const waitsForOther = 'another process is building it, waiting for that';
 
 beforeEach(async () => {
   lines = [];
@@ -42,12 +43,25 @@ function program(source: string): GoProgram {
 const greet = program('package main\nvar version string\nfunc main() { print("hello from " + version) }\n');
 
 test('a program is built once, even when asked for twice at the same time, and then found', async () => {
-  const [first, second] = await Promise.all([ensureGoProgram(greet, report), ensureGoProgram(greet, report)]);
+  const { promise: otherWaits, resolve: seeWaiting } = Promise.withResolvers<void>();
+  const whileOtherWaits: GoProgram = {
+    ...greet,
+    async writeModule(folder) {
+      await otherWaits;
+      await greet.writeModule(folder);
+    },
+  };
+  const ensure = () =>
+    ensureGoProgram(whileOtherWaits, (line) => {
+      report(line);
+      if (line.endsWith(waitsForOther)) seeWaiting();
+    });
+  const [first, second] = await Promise.all([ensure(), ensure()]);
   assert.equal(first, join(cache, 'aftersync', 'greet-v1.2.3', 'greet'));
   assert.equal(second, first);
   assert.equal(execFileSync('sh', ['-c', '"$0" 2>&1', first], { encoding: 'utf8' }), 'hello from v1.2.3');
   assert.equal(lines.filter((line) => /: built in \d+ s$/.test(line)).length, 1);
-  assert.equal(lines.filter((line) => line.endsWith('another process is building it, waiting for that')).length, 1);
+  assert.equal(lines.filter((line) => line.endsWith(waitsForOther)).length, 1);
 
   lines = [];
   assert.equal(await ensureGoProgram(greet, report), first);

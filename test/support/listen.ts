@@ -12,6 +12,8 @@ export interface Listening {
 
 /** Listens on a free loopback port. */
 export async function listenOnLoopback(server: Server): Promise<Listening> {
+  // Longer than any test: a request that meets the end of an idle connection would look like a fault of who sent it.
+  server.keepAliveTimeout = 600_000;
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   const { port } = server.address() as AddressInfo;

@@ -6,7 +6,7 @@ import type { Stage } from '../stage.ts';
 const id = 'rolled-out';
 const image = 'acme/shop:2.0';
 /** Far beyond what it takes: a demo is to fail rather than to hang. */
-const timeout = '20s';
+const timeout = '2m';
 const rollOutRequest = {
   step: 'read-object',
   timeout,
@@ -62,8 +62,9 @@ async function followRollOut(stage: Stage, standIn: KubernetesStandIn): Promise<
   timeline.event('you', `PUT /v1/executions/${id} (read-object, waitFor rolledOut) is answered with ${status}`);
 
   let writtenAt: number | undefined;
+  const { promise: isWaiting, resolve: seeWaiting } = Promise.withResolvers<void>();
   const playing = async () => {
-    await standIn.waitForWatch();
+    await Promise.all([standIn.waitForWatch(), isWaiting]);
     for (const { words, counts } of moments) {
       await delay(momentMs, undefined, { signal: stage.signal });
       if (words === moments.at(-1)?.words) writtenAt = performance.now();
@@ -72,7 +73,10 @@ async function followRollOut(stage: Stage, standIn: KubernetesStandIn): Promise<
     }
   };
   const following = async () => {
-    const execution = await followUntil(stage, id);
+    const execution = await followUntil(stage, id, ({ message }) => {
+      if (message.startsWith('waiting')) seeWaiting();
+      return false;
+    });
     const endedAt = performance.now();
     requireSuccess(execution);
     if (writtenAt === undefined) throw new SceneFailed('the step ended before the roll-out did');

@@ -9,7 +9,6 @@
 import { startGitHubStandIn } from './stand-in.ts';
 
 const standIn = await startGitHubStandIn(JSON.parse(process.argv[2] ?? '{}'));
-console.log(JSON.stringify({ url: standIn.url, controlUrl: standIn.controlUrl }));
 
 async function stop(): Promise<void> {
   process.stdin.destroy();
@@ -17,3 +16,5 @@ async function stop(): Promise<void> {
 }
 process.once('SIGTERM', stop);
 process.stdin.once('end', stop).resume();
+// Last, since whoever reads it may end us at once.
+console.log(JSON.stringify({ url: standIn.url, controlUrl: standIn.controlUrl }));
