@@ -7,7 +7,7 @@ import { freeLoopbackPort } from '../support/loopback-port.ts';
 import { type ServerProcess, startServerProcess } from '../support/server-process.ts';
 import { cli } from '../workflows/executor.ts';
 
-const startTimeoutMs = 60_000;
+const startTimeoutMs = 120_000;
 
 export interface ReplicaOptions {
   readonly kubernetes: Kubernetes;

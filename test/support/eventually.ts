@@ -1,7 +1,7 @@
 import { setImmediate } from 'node:timers/promises';
 
 /** Long enough for a busy machine; who waits that long has found a mistake. */
-const LIMIT_MS = 30_000;
+const LIMIT_MS = 120_000;
 
 /** Asks again and again until the answer is good. For what another process does without telling. Throws with the last answer. */
 export async function eventually<T>(ask: () => Promise<T>, isGood: (answer: T) => boolean): Promise<T> {

@@ -4,9 +4,9 @@ import type { Kubernetes } from '../kubernetes/start-kubernetes.ts';
 import type { KubernetesObject, Metadata } from './objects.ts';
 
 const watchAgainMs = 100;
-const servedWithinMs = 10_000;
+const servedWithinMs = 120_000;
 /** Long enough for a busy machine; who waits that long has found a mistake. */
-const waitLimitMs = 40_000;
+const waitLimitMs = 120_000;
 
 /** What names a kind. */
 export interface ObjectType {
