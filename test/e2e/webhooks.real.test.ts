@@ -42,7 +42,7 @@ connections:
   gitHub.setRun(runId, { status: 'completed', conclusion: 'success' });
 
   const delivery = webhookDelivery(webhookSecret, 'workflow_run', runEvent(runId));
-  const ended = server.call('GET', '/v1/executions/smoke?wait=10s');
+  const ended = server.call('GET', '/v1/executions/smoke?wait=60s');
   const heard = await fetch(`${hooksUrl}/v1/hooks/github`, { method: 'POST', ...delivery });
   assert.equal(heard.status, 204);
   assert.equal((await ended).json.state, 'succeeded');
