@@ -28,7 +28,7 @@ connections:
   });
   await server.start();
   const hooksUrl = await eventually(
-    async () => /^webhooks are received at (\S+)$/m.exec(server.written)?.[1],
+    async () => /^webhooks are received at (\S+)\n/m.exec(server.written)?.[1],
     (url) => url !== undefined,
   );
   await server.call('PUT', '/v1/executions/smoke', {
