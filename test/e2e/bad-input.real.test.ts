@@ -76,7 +76,7 @@ async function put(server: RealServer, id: string, body: ServerCall['body']): Pr
 
 /** How the execution ended, as `state reason`. */
 async function endOf(server: RealServer, id: string): Promise<{ readonly end: string; readonly answer: ServerAnswer }> {
-  const answer = await server.call('GET', `/v1/executions/${id}?wait=30s`);
+  const answer = await server.call('GET', `/v1/executions/${id}?wait=60s`);
   assert.equal(answer.status, 200);
   const { state, reason } = answer.json;
   return { end: `${state} ${reason ?? ''}`.trim(), answer };

@@ -139,14 +139,17 @@ async function put(url: string, isMarked: boolean): Promise<void> {
     body: JSON.stringify({
       step: 'trigger-github-action',
       with: { repository: 'acme/shop', workflow: 'smoke.yml', ref: 'main', ...correlation },
-      timeout: '1m',
+      timeout: '10m',
     }),
   });
   if (!response.ok) throw new Error(`${response.status} ${await response.text()}`);
 }
 
 async function waitForEnd(url: string): Promise<{ state: string; reason: string | undefined; message: string }> {
-  const response = await fetch(`${url}/v1/executions/one?wait=40s`);
-  const { state, reason, message } = (await response.json()) as Record<string, string>;
-  return { state: state ?? `HTTP ${response.status}`, reason, message: message ?? '' };
+  for (;;) {
+    const response = await fetch(`${url}/v1/executions/one?wait=60s`);
+    const { state, reason, message } = (await response.json()) as Record<string, string>;
+    if (state === 'running' || state === 'pending') continue;
+    return { state: state ?? `HTTP ${response.status}`, reason, message: message ?? '' };
+  }
 }

@@ -65,7 +65,7 @@ export class RealServer {
     child.stderr.setEncoding('utf8').on('data', (piece: string) => {
       this.written += piece;
       said += piece;
-      const url = /^aftersync serves (\S+)$/m.exec(said)?.[1];
+      const url = /^aftersync serves (\S+)\n/m.exec(said)?.[1];
       if (url !== undefined) serves(url);
     });
     const ended = once(child, 'close').then(() => {

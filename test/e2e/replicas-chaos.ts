@@ -304,12 +304,9 @@ class Chaos {
     const claimed = claims.map((claim) => ({ what: 'its lease was claimed', ...claim }));
     for (const { what, holder, at } of [...this.#takeOvers, ...claimed]) {
       const incarnation = incarnations.get(holder);
-      // One that found its own lease lapsed may have found it late: it asks before it acts.
-      const ended = incarnation?.endedAt ?? Number.POSITIVE_INFINITY;
-      const endedAt = incarnation?.how === 'lapsed' ? ended - leaseMs : ended;
-      if (incarnation !== undefined && endedAt > at && !chronicle.stoodStill(incarnation.replica, at)) {
-        yield `${holder} (replica ${incarnation.replica}) lived until ${ended} (${incarnation.how}), but at ${at} ${what}`;
-      }
+      if (incarnation === undefined || chronicle.stoodStill(incarnation.replica, at)) continue;
+      const { replica, endedAt = Number.POSITIVE_INFINITY, how } = incarnation;
+      if (endedAt > at) yield `${holder} (replica ${replica}) lived until ${endedAt} (${how}), but at ${at} ${what}`;
     }
   }
 
@@ -352,13 +349,16 @@ class Chaos {
     return outputs.runId === runs[0]?.id ? undefined : `took run ${outputs.runId} of another for its own`;
   }
 
-  /** What the replicas say of it, once all is quiet. */
+  /** What the replicas say of it, once all is quiet and each has seen what another one has written. */
   async #disagreement(id: string): Promise<string | undefined> {
     const said = this.#ended.get(id);
+    const agrees = (answer: Answer | undefined) =>
+      answer?.state === said?.state && answer?.outputs.runId === said?.outputs.runId;
     for (const replica of this.#world.replicas) {
-      const answer = await this.#call(replica, 'GET', id);
-      if (answer?.state !== said?.state || answer?.outputs.runId !== said?.outputs.runId) {
-        return `replica ${replica.index} says ${JSON.stringify(answer)}, another one has said ${JSON.stringify(said)}`;
+      try {
+        await eventually(() => this.#call(replica, 'GET', id), agrees);
+      } catch (error) {
+        return `replica ${replica.index}, where another one has said ${JSON.stringify(said)}: ${error}`;
       }
     }
     return undefined;

@@ -7,7 +7,7 @@ import { freeLoopbackPort } from '../support/loopback-port.ts';
 import { type ServerProcess, startServerProcess } from '../support/server-process.ts';
 import { cli } from '../workflows/executor.ts';
 
-const startTimeoutMs = 60_000;
+const startTimeoutMs = 120_000;
 
 export interface ReplicaOptions {
   readonly kubernetes: Kubernetes;
@@ -61,14 +61,16 @@ export class Chronicle {
       const end = this.#ends.get(replica);
       if (end !== undefined) this.#end(holder, end.at, end.how);
     }
-    if (line.msg.startsWith('the lease of this process has lapsed:')) this.#end(holder, line.time, 'lapsed');
+    if (line.msg.startsWith('the lease of this process has lapsed:')) {
+      // It may have found this late: it asks before it acts.
+      this.#end(holder, line.time - Number(line.lateMs), 'lapsed');
+    }
     if (line.msg.startsWith('a replica is gone:')) this.claims.push({ holder, at: line.time });
     for (const listener of this.#listeners) listener(line);
   }
 
-  /** Resolves when the replica has logged this, if it has not before. */
-  async heard(replica: number, msg: string): Promise<void> {
-    const isIt = (line: LogLine) => line.replica === replica && line.msg === msg;
+  /** Resolves when such a line was logged, if it has not been before. */
+  async heard(isIt: (line: LogLine) => boolean): Promise<void> {
     if (this.lines.some(isIt)) return;
     const { promise, resolve } = Promise.withResolvers<void>();
     const listener = (line: LogLine) => isIt(line) && resolve();

@@ -5,8 +5,10 @@ import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import pino from 'pino';
 import { loadConfig } from '../../src/config.ts';
+import type { HttpFetch } from '../../src/core/connection.ts';
 import { connectionTypes, serve } from '../../src/main.ts';
 import { steps } from '../../src/steps/index.ts';
+import { eventually } from '../support/eventually.ts';
 import { STAND_IN_TOKEN, type StandInOptions } from '../support/github/options.ts';
 import { startGitHubStandIn } from '../support/github/stand-in.ts';
 import { ManualClock } from '../support/manual-clock.ts';
@@ -18,7 +20,7 @@ const plan = [
 ];
 
 /** The server on loopback, a GitHub, and one clock for both. */
-async function openTickBench(t: TestContext, options: StandInOptions) {
+async function openTickBench(t: TestContext, slowMs: number, options: StandInOptions) {
   const clock = new ManualClock();
   const folder = await mkdtemp(join(tmpdir(), 'aftersync-ticks-'));
   const gitHub = await startGitHubStandIn({
@@ -41,13 +43,39 @@ connections: [{ name: github, type: github, baseUrl: "${gitHub.url}", auth: { to
     steps,
     env: {},
   });
-  const server = await serve(config, { clock, log: pino({ level: 'silent' }) });
+  if (slowMs > 0) gitHub.fault('dispatch', { kind: 'slow', forMs: slowMs });
+  let asking = 0;
+  const wrapFetch =
+    (fetch: HttpFetch): HttpFetch =>
+    async (request) => {
+      asking += 1;
+      return await fetch(request).finally(() => {
+        asking -= 1;
+      });
+    };
+  const server = await serve(config, { clock, log: pino({ level: 'silent' }), wrapFetch });
   t.after(async () => {
     await server.close();
     await gitHub.close();
     await rm(folder, { recursive: true });
   });
-  return { clock, gitHub, url: server.url };
+
+  /** How much goes on: advances, and what is asked of GitHub. */
+  async function busy(): Promise<number> {
+    const metrics = await (await fetch(`${server.url}/metrics`)).text();
+    const [queued, advancing] = ['queued', 'advancing'].map((name) =>
+      Number(new RegExp(`^aftersync_executions_${name} (\\d+)$`, 'm').exec(metrics)?.[1]),
+    );
+    return Math.max(Number(queued) + Number(advancing), asking);
+  }
+
+  /** What has been set off has ended, but for a dispatch whose answer GitHub holds back. */
+  async function untilQuiet(): Promise<void> {
+    const isHeldBack = () => gitHub.requests.some(({ route, at }) => route === 'dispatch' && clock.now() < at + slowMs);
+    await eventually(busy, (count) => count === (isHeldBack() ? 1 : 0));
+  }
+
+  return { clock, gitHub, url: server.url, untilQuiet };
 }
 
 /** One tick of KubeVela's engine: the step's call is sent again, as it stands in the definition. */
@@ -71,8 +99,7 @@ for (const [name, options, slowMs] of [
   ['answers only after four seconds', {}, 4_000],
 ] as const) {
   test(`a step that is asked for every second starts one run when GitHub ${name}`, async (t) => {
-    const { clock, gitHub, url } = await openTickBench(t, options);
-    if (slowMs > 0) gitHub.fault('dispatch', { kind: 'slow', forMs: slowMs });
+    const { clock, gitHub, url, untilQuiet } = await openTickBench(t, slowMs, options);
     let state = '';
     let runId: number | undefined;
     for (let second = 0; second < 90 && state !== 'succeeded'; second++) {
@@ -80,8 +107,7 @@ for (const [name, options, slowMs] of [
         state,
         outputs: { runId },
       } = await tick(url));
-      // What the second before set off reaches GitHub and back before the clock goes on.
-      for (let i = 0; i < 20; i++) await new Promise((resolve) => setImmediate(resolve));
+      await untilQuiet();
       clock.advance(1_000);
     }
     assert.equal(state, 'succeeded');

@@ -28,7 +28,7 @@ connections:
   });
   await server.start();
   const hooksUrl = await eventually(
-    async () => /^webhooks are received at (\S+)$/m.exec(server.written)?.[1],
+    async () => /^webhooks are received at (\S+)\n/m.exec(server.written)?.[1],
     (url) => url !== undefined,
   );
   await server.call('PUT', '/v1/executions/smoke', {
@@ -42,7 +42,7 @@ connections:
   gitHub.setRun(runId, { status: 'completed', conclusion: 'success' });
 
   const delivery = webhookDelivery(webhookSecret, 'workflow_run', runEvent(runId));
-  const ended = server.call('GET', '/v1/executions/smoke?wait=10s');
+  const ended = server.call('GET', '/v1/executions/smoke?wait=60s');
   const heard = await fetch(`${hooksUrl}/v1/hooks/github`, { method: 'POST', ...delivery });
   assert.equal(heard.status, 204);
   assert.equal((await ended).json.state, 'succeeded');

@@ -1,6 +1,6 @@
 import { setImmediate } from 'node:timers/promises';
 
-/** Long enough for the busiest machine; who waits that long has found a mistake. */
+/** Long enough for a busy machine; who waits that long has found a mistake. */
 const LIMIT_MS = 120_000;
 
 /** Asks again and again until the answer is good. For what another process does without telling. Throws with the last answer. */

@@ -1,18 +1,23 @@
 import assert from 'node:assert/strict';
-import { createSocket } from 'node:dgram';
-import { once } from 'node:events';
-import { createServer } from 'node:net';
+import { randomInt } from 'node:crypto';
+import { createServer } from 'node:http';
 import { test } from 'node:test';
-
+import { listenOnLoopback } from './listen.ts';
 import { freeLoopbackPort } from './loopback-port.ts';
 
-test('a port that was given is given to nobody else, though nothing listens on it yet', async (t) => {
-  const port = await freeLoopbackPort();
-  const mark = createSocket('udp4').bind(port, '127.0.0.1');
-  t.after(() => mark.close());
-  await assert.rejects(once(mark, 'listening'), { code: 'EADDRINUSE' });
+/** The port that is given where this one is drawn first. */
+function drawnAfter(port: number): Promise<number> {
+  const drawn = [port];
+  return freeLoopbackPort(() => drawn.pop() ?? randomInt(10_000, 32_768));
+}
 
-  const server = createServer().listen(port, '127.0.0.1');
-  t.after(() => server.close());
-  await once(server, 'listening');
+test('a port is given once, though nobody listens there yet', async () => {
+  const given = await freeLoopbackPort();
+  assert.notEqual(await drawnAfter(given), given);
+});
+
+test('a port at which somebody listens is not given', async (t) => {
+  const { port, close } = await listenOnLoopback(createServer());
+  t.after(close);
+  assert.notEqual(await drawnAfter(port), port);
 });

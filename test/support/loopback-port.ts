@@ -1,6 +1,6 @@
 import { randomInt } from 'node:crypto';
 import { createSocket } from 'node:dgram';
-import { once } from 'node:events';
+import { type EventEmitter, once } from 'node:events';
 import { createServer } from 'node:net';
 
 const FIRST_PORT = 10_000;
@@ -9,33 +9,38 @@ const FIRST_EPHEMERAL_PORT = 32_768;
 
 /**
  * A free loopback port for a program that must be told one and that may be restarted on it: below the ephemeral range,
- * so that no outgoing connection can take it while the program is down, and given to nobody else who asks here, in any
- * process, for as long as this one lives. Where a program can choose, give it port 0.
+ * so that no outgoing connection can take it while the program is down. Given to nobody else until this process ends.
+ * Where a program can choose, give it port 0.
  */
-export async function freeLoopbackPort(): Promise<number> {
+export async function freeLoopbackPort(draw = drawPort): Promise<number> {
   for (;;) {
-    const port = randomInt(FIRST_PORT, FIRST_EPHEMERAL_PORT);
-    if ((await reserve(port)) && (await isFree(port))) return port;
+    const port = draw();
+    // Nobody else tries it from then on, not even for an instant.
+    if ((await claim(port)) && (await isFree(port))) return port;
   }
 }
 
-/** A UDP socket of the same number is the mark: it is in no TCP server's way, and the kernel takes it back from the dead. */
-function reserve(port: number): Promise<boolean> {
-  const mark = createSocket('udp4').unref();
-  mark.bind(port, '127.0.0.1');
-  return begins(mark);
+function drawPort(): number {
+  return randomInt(FIRST_PORT, FIRST_EPHEMERAL_PORT);
+}
+
+/** Its program may listen much later: until then the UDP port of the same number, which nobody needs, says that it is taken. */
+async function claim(port: number): Promise<boolean> {
+  const socket = createSocket('udp4').bind(port, '127.0.0.1');
+  if (!(await listens(socket))) return false;
+  socket.unref();
+  return true;
 }
 
 async function isFree(port: number): Promise<boolean> {
   const server = createServer().listen(port, '127.0.0.1');
-  if (!(await begins(server))) return false;
+  if (!(await listens(server))) return false;
   server.close();
   await once(server, 'close');
   return true;
 }
 
-/** False where another socket has the port. */
-async function begins(socket: NodeJS.EventEmitter): Promise<boolean> {
+async function listens(socket: EventEmitter): Promise<boolean> {
   try {
     await once(socket, 'listening');
     return true;

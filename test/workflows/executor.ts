@@ -8,7 +8,7 @@ import { freeLoopbackPort } from '../support/loopback-port.ts';
 import { type ServerProcess, startServerProcess } from '../support/server-process.ts';
 
 export const cli = fileURLToPath(new URL('../../src/cli.ts', import.meta.url));
-const startTimeoutMs = 60_000;
+const startTimeoutMs = 120_000;
 
 export interface Surroundings {
   readonly gitHubUrl: string;

@@ -68,8 +68,8 @@ export class ClusterAccess {
     if (typeof options.auth === 'string') {
       headers.authorization = `Basic ${Buffer.from(options.auth).toString('base64')}`;
     }
-    // Only here, so that a server starts without it.
-    const dispatcher = this.#dispatcherFor(await import('undici'), config, options);
+    const { undici } = await loadClient();
+    const dispatcher = this.#dispatcherFor(undici, config, options);
     return { server: cluster.server.replace(/\/+$/, ''), dispatcher, headers };
   }
 
@@ -95,8 +95,7 @@ export class ClusterAccess {
     const { kubeconfig, context, clock } = this.#options;
     const source = await kubeconfig?.read();
     if (this.#loaded !== undefined && this.#loaded.source === source) return this.#loaded.config;
-    // Costs 0.7 s and 90 MB, so that only who uses a cluster pays for it.
-    const { KubeConfig } = await import('@kubernetes/client-node');
+    const { KubeConfig } = await loadClient();
     const config = new KubeConfig();
     try {
       if (kubeconfig !== undefined && source !== undefined) {
@@ -144,6 +143,12 @@ export class ClusterAccess {
   #refusal(message: string, cause?: unknown): Rejected {
     return new Rejected('ConnectionFailed', message, { cause });
   }
+}
+
+/** Costs 0.7 s and 90 MB, so that only who uses a cluster pays for it; on a busy machine longer than a request may take. */
+export async function loadClient() {
+  const [{ KubeConfig }, undici] = await Promise.all([import('@kubernetes/client-node'), import('undici')]);
+  return { KubeConfig, undici };
 }
 
 type Undici = typeof import('undici');

@@ -2,7 +2,7 @@ import type { Dispatcher } from 'undici';
 import { NotSent, Rejected } from '../../core/effect.ts';
 import { isJsonObject, type Json } from '../../core/json.ts';
 import type { Clock } from '../../core/time.ts';
-import type { ClusterAccess } from './cluster-access.ts';
+import { type ClusterAccess, loadClient } from './cluster-access.ts';
 
 /** A page of 500 large objects; one object is at most 3 MB. */
 const defaultMaxBytes = 64 * 1024 * 1024;
@@ -88,6 +88,7 @@ export class ClusterApi {
 
   /** The body of a watch, which ends when the signal is aborted; an answer where it was refused. */
   async open(path: string, signal: AbortSignal): Promise<AsyncIterable<Buffer> | ApiAnswer> {
+    await loadClient();
     const opening = new AbortController();
     // Only for the head of the answer: the body may go on for as long as it likes.
     const cancel = this.#after(this.#options.requestTimeoutMs, () => opening.abort(new Error('no answer in time')));
@@ -135,6 +136,8 @@ export class ClusterApi {
   }
 
   async #askOnce(path: string, sending: Sending): Promise<ApiAnswer> {
+    // Before its time counts.
+    await loadClient();
     const limit = AbortSignal.timeout(this.#options.requestTimeoutMs);
     const signal = sending.signal === undefined ? limit : AbortSignal.any([sending.signal, limit]);
     try {
@@ -149,7 +152,7 @@ export class ClusterApi {
     { method, body, signal, accept = 'application/json', account }: Sending & { readonly signal: AbortSignal },
   ): Promise<Dispatcher.ResponseData> {
     const { server, dispatcher, headers } = await unlessAborted(this.#options.access.current(), signal);
-    const { request } = await import('undici');
+    const { request } = (await loadClient()).undici;
     const type = method === 'PATCH' ? 'application/json-patch+json' : 'application/json';
     const answered = request(server + path, {
       dispatcher,

@@ -18,8 +18,8 @@ export interface OwnLeaseOptions {
   readonly clock: Clock;
   readonly monotonicMs: MonotonicMs;
   readonly log: Logger;
-  /** Called once, when the lease may no longer be ours. */
-  readonly onLost: () => void;
+  /** Called once, when the lease may no longer be ours: how long after its end, which is ahead where another one has ended it. */
+  readonly onLost: (lateMs: number) => void;
 }
 
 /** So often it is renewed while one lease lasts, and each try has as long for its answer. */
@@ -174,7 +174,7 @@ export class OwnLease {
     this.#delete().catch((error: unknown) => {
       this.#options.log.debug({ err: error }, 'a lapsed lease could not be deleted; another replica does so');
     });
-    this.#options.onLost();
+    this.#options.onLost(Math.round(this.#options.monotonicMs() - this.#aliveUntilMs));
   }
 }
 

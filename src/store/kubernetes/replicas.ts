@@ -107,9 +107,12 @@ export class Replicas implements Holding {
       name: lease,
       labels: { [groupLabel]: group },
       durationMs: leaseMs,
-      onLost: () => {
+      onLost: (lateMs) => {
         if (this.#own?.name !== name) return;
-        log.error({ holder: name }, 'the lease of this process has lapsed: it drops what it was at, and joins anew');
+        log.error(
+          { holder: name, lateMs },
+          'the lease of this process has lapsed: it drops what it was at, and joins anew',
+        );
         this.#rejoin();
       },
     });

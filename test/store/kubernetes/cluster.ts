@@ -5,8 +5,8 @@ import { parse } from 'yaml';
 import { withDefaults } from '../../../src/core/schema.ts';
 import { type Clock, systemClock } from '../../../src/core/time.ts';
 import { kubernetes } from '../../../src/providers/kubernetes/connection.ts';
-import { eventually } from '../../support/eventually.ts';
 import { type Kubernetes, startKubernetes } from '../../support/kubernetes/start-kubernetes.ts';
+import { Cluster } from '../../support/kubevela/cluster.ts';
 
 const crdFile = new URL('../../../addon/aftersync/resources/stepexecutions.yaml', import.meta.url);
 
@@ -27,10 +27,7 @@ export async function installStepExecutions(cluster: Kubernetes, group = 'afters
   const path = '/apis/apiextensions.k8s.io/v1/customresourcedefinitions';
   const created = await cluster.request({ method: 'POST', path, body });
   assert.equal(created.status, 201, JSON.stringify(created.body));
-  await eventually(
-    () => cluster.request({ method: 'GET', path: `${path}/${body.metadata.name}` }),
-    ({ body: crd }) => JSON.stringify(crd).includes('"type":"Established"'),
-  );
+  await new Cluster(cluster).untilServed({ apiVersion: `${group}/v1alpha1`, kind: 'StepExecution' });
 }
 
 /** A client as the server makes it for its store. */

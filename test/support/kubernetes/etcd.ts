@@ -5,7 +5,7 @@ import { findExecutable } from '../find-executable.ts';
 import { freeLoopbackPort } from '../loopback-port.ts';
 import { type ServerProcess, startServerProcess } from '../server-process.ts';
 
-const START_TIMEOUT_MS = 30_000;
+const START_TIMEOUT_MS = 120_000;
 const INSTALL = 'install Debian package etcd-server, or set KUBEBUILDER_ASSETS to a folder that holds etcd';
 
 export interface Etcd {

@@ -1,11 +1,13 @@
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { after, before, test } from 'node:test';
+import { setTimeout as delay } from 'node:timers/promises';
 import { Agent, fetch } from 'undici';
 
+import { eventually } from '../eventually.ts';
 import { type Kubernetes, startKubernetes } from './start-kubernetes.ts';
 
-const WATCH_TIMEOUT_MS = 20_000;
+const WATCH_TIMEOUT_MS = 120_000;
 const configMaps = '/api/v1/namespaces/default/configmaps';
 
 interface ConfigMap {
@@ -33,11 +35,13 @@ async function firstWatchEvent(resourceVersion: string): Promise<WatchEvent> {
   const dispatcher = new Agent({ connect: { ca: kubernetes.ca } });
   try {
     const url = new URL(`${configMaps}?watch=true&resourceVersion=${resourceVersion}`, kubernetes.url);
-    const response = await fetch(url, {
-      dispatcher,
-      headers: { authorization: `Bearer ${kubernetes.adminToken}` },
-      signal: AbortSignal.timeout(WATCH_TIMEOUT_MS),
-    });
+    const headers = { authorization: `Bearer ${kubernetes.adminToken}` };
+    const signal = AbortSignal.timeout(WATCH_TIMEOUT_MS);
+    // A server that has just started may be ready before its watch cache is, and asks to come back.
+    const response = await eventually(
+      () => fetch(url, { dispatcher, headers, signal }),
+      ({ status }) => status !== 429,
+    );
     assert.equal(response.status, 200);
     assert.ok(response.body);
     let received = '';
@@ -81,8 +85,14 @@ test('objects outlive a restart of etcd', async () => {
 
 test('a paused API server answers once it is resumed', async () => {
   kubernetes.pauseApiServer();
-  const answer = kubernetes.request({ method: 'GET', path: configMaps }).then(() => 'answered');
-  assert.equal(await Promise.race([answer, new Promise((resolve) => setTimeout(resolve, 200, 'silent'))]), 'silent');
+  // The signal arrives a moment after it was sent.
+  const { answer } = await eventually(
+    async () => {
+      const answer = kubernetes.request({ method: 'GET', path: configMaps }).then(() => 'answered');
+      return { answer, seen: await Promise.race([answer, delay(200, 'silent')]) };
+    },
+    ({ seen }) => seen === 'silent',
+  );
   kubernetes.resumeApiServer();
   assert.equal(await answer, 'answered');
 });

@@ -10,7 +10,9 @@ import { describeEtcd } from './etcd.ts';
 import { ensureKubeApiServer } from './kube-apiserver-program.ts';
 import { kubeconfigText } from './kubeconfig.ts';
 
-const START_TIMEOUT_MS = 60_000;
+const START_TIMEOUT_MS = 120_000;
+/** undici gives a handshake 10 s, which many at once can take on a busy machine. */
+const CONNECT_TIMEOUT_MS = 60_000;
 
 /** The answer of the API server: HTTP status and parsed JSON body. */
 export interface KubernetesAnswer {
@@ -74,7 +76,7 @@ export async function startKubernetes(): Promise<Kubernetes> {
       isReady: async () => {
         if (!ca) {
           ca = await readFile(servingCertificate(folder), 'utf8');
-          agent = new Agent({ connect: { ca } });
+          agent = new Agent({ connect: { ca, timeout: CONNECT_TIMEOUT_MS } });
         }
         return (await fetch(`${url}/readyz`, { dispatcher: agent })).ok;
       },
