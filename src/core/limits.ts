@@ -1,6 +1,8 @@
 /** Every bound that callers can meet, in one place. docs/limits of docs/api.md names them. */
 export const limits = {
   bodyBytes: 256 * 1024,
+  /** Of all that come in several pieces and are being read. */
+  bodiesBytes: 32 * 1024 * 1024,
   /** An event of a workflow run has 30 KiB; GitHub goes up to 25 MB for events that nobody needs here. */
   webhookBytes: 1024 * 1024,
   /** Of all whose body is being read or looked at; and how many may be connected to the listener for webhooks alone. */

@@ -2,7 +2,7 @@ import type { Request, Response } from 'express';
 import type { Execution } from '../core/execution.ts';
 import { sendJsonText } from './answer.ts';
 import type { Authenticate } from './authenticate.ts';
-import { readJsonBytes } from './body.ts';
+import type { ReadBody } from './body.ts';
 import type { KnownRequests } from './known-requests.ts';
 import { type AnswerNotes, notesOf } from './observe.ts';
 import { operations } from './operations.ts';
@@ -16,8 +16,9 @@ export function answerKnownRequests(parts: {
   readonly knownRequests: KnownRequests;
   readonly authenticate: Authenticate;
   readonly workflowOrigins: WorkflowOrigins;
+  readonly readBody: ReadBody;
 }): (req: Request, res: Response) => Promise<boolean> {
-  const { knownRequests, authenticate, workflowOrigins } = parts;
+  const { knownRequests, authenticate, workflowOrigins, readBody } = parts;
 
   /** Whoever sends a workflow's very request knows what it may know; others must be known themselves. */
   async function maySee({ headers }: Request, { request, namespace }: Execution, notes: AnswerNotes): Promise<boolean> {
@@ -31,7 +32,7 @@ export function answerKnownRequests(parts: {
     if (req.method !== 'PUT' || !knownRequests.knows(req.url)) return false;
     const notes = notesOf(res);
     notes.route = operations.putExecution.path;
-    notes.body = await readJsonBytes(req);
+    notes.body = await readBody(req);
     const known = knownRequests.find(req.url, notes.body);
     if (known === undefined || !(await maySee(req, known.execution, notes))) return false;
     told(workflowOrigins, known.execution);

@@ -13,7 +13,7 @@ import { requireAllowedHost } from './allowed-hosts.ts';
 import { sendJson } from './answer.ts';
 import { answerKnownRequests } from './answer-known-requests.ts';
 import { type Authenticate, nobody } from './authenticate.ts';
-import { ClientGone } from './body.ts';
+import { ClientGone, createReadBody } from './body.ts';
 import { cuexHandlers, isCuexCall, sendCuexProblem } from './cuex.ts';
 import { createEventStreams } from './event-streams.ts';
 import { eventHandlers } from './events.ts';
@@ -88,21 +88,22 @@ export function createApp(dependencies: HttpDependencies): HttpApp {
   const metrics = createHttpMetrics({ registry, longPolls, eventStreams });
   let isDraining = false;
 
+  const readBody = createReadBody();
   const admit = createAdmit({ ownNamespace, workflowOrigins });
   const handlers: Handlers = {
-    ...executionHandlers({ engine, store, knownRequests, longPolls, ownNamespace, workflowOrigins, admit }),
-    ...cuexHandlers({ engine, workflowOrigins, admit }),
+    ...executionHandlers({ engine, store, knownRequests, longPolls, ownNamespace, workflowOrigins, admit, readBody }),
+    ...cuexHandlers({ engine, workflowOrigins, admit, readBody }),
     ...listHandlers({ store, ownNamespace }),
     ...actionHandlers({ engine, ownNamespace }),
     ...eventHandlers({ eventStreams, ownNamespace }),
-    ...stepHandlers({ engine, ownNamespace }),
+    ...stepHandlers({ engine, ownNamespace, readBody }),
     ...webhookHandlers({ engine, webhooks }),
     ...healthHandlers({ registry, ready: () => (isDraining ? 'the server is shutting down' : dependencies.ready()) }),
     getOpenApi: ({ res }) => sendJson(res, 200, openApiDocument(engine.steps)),
   };
 
   const observe = observeRequests({ metrics, log });
-  const answerKnown = answerKnownRequests({ knownRequests, authenticate, workflowOrigins });
+  const answerKnown = answerKnownRequests({ knownRequests, authenticate, workflowOrigins, readBody });
   const putExecution = route(operations.putExecution, handlers.putExecution, authenticate);
   const answerError = errorAnswers(log);
   const routes = createRoutes({ handlers, authenticate, answerError, under: '/' });

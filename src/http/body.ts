@@ -2,6 +2,8 @@ import type { IncomingMessage } from 'node:http';
 import { isJsonObject, type JsonObject } from '../core/json.ts';
 import { limits } from '../core/limits.ts';
 import { Problem } from '../core/problem.ts';
+import { BodyBudget } from './body-budget.ts';
+import { GatheredBytes } from './gathered-bytes.ts';
 import { hazardOf } from './json-hazard.ts';
 import { positionOfJsonError } from './json-position.ts';
 
@@ -11,17 +13,20 @@ import { positionOfJsonError } from './json-position.ts';
  */
 const discardedBytes = 4 * 1024 * 1024;
 
-/** What node and V8 take for each piece of a body beside what is in it: one may be cut into pieces of a byte. */
-const pieceBytes = 700;
-
 /** How much of a body is read. */
 export interface BodyBounds {
   readonly mostBytes: number;
-  /** Asked before so much more memory is used for the body, until it is read; false: there is none left. */
+  /** Asked before so much more memory is used for a body that comes in pieces; false: there is none left. */
   readonly take: (bytes: number) => boolean;
 }
 
-const unshared: BodyBounds = { mostBytes: limits.bodyBytes, take: () => true };
+export type ReadBody = (req: IncomingMessage) => Promise<Buffer>;
+
+/** Reads the bodies of callers, of which those that come in pieces share a budget. Problems: as readJsonBytes. */
+export function createReadBody(): ReadBody {
+  const budget = new BodyBudget(limits.bodiesBytes);
+  return (req) => budget.share((take) => readJsonBytes(req, { mostBytes: limits.bodyBytes, take }));
+}
 
 /** The client went away while it was sending; nobody is left to answer. */
 export class ClientGone extends Error {
@@ -32,7 +37,7 @@ export class ClientGone extends Error {
 }
 
 /** The bytes of a JSON body. Problems: unsupported-media-type, body-too-large, unavailable. Throws ClientGone. */
-export async function readJsonBytes(req: IncomingMessage, bounds = unshared): Promise<Buffer> {
+export async function readJsonBytes(req: IncomingMessage, bounds: BodyBounds): Promise<Buffer> {
   requireJsonContent(req);
   const declaredBytes = Number(req.headers['content-length'] ?? 0);
   if (declaredBytes > discardedBytes) throw bodyTooLarge(bounds.mostBytes);
@@ -59,28 +64,27 @@ function bodyTooLarge(mostBytes: number): Problem {
 
 function readAtMost(req: IncomingMessage, { mostBytes, take }: BodyBounds): Promise<Buffer> {
   const { promise, resolve, reject } = Promise.withResolvers<Buffer>();
-  const chunks: Buffer[] = [];
+  const declaredBytes = Number(req.headers['content-length']);
+  let gathered: GatheredBytes | undefined = new GatheredBytes({ mostBytes, take });
+  let whole: Buffer | undefined;
   let receivedBytes = 0;
-  let isRefused = false;
   req.on('data', (chunk: Buffer) => {
     receivedBytes += chunk.length;
     if (receivedBytes > discardedBytes) {
       req.pause();
       reject(bodyTooLarge(mostBytes));
-    } else if (isRefused || receivedBytes > mostBytes) {
+    } else if (gathered === undefined || receivedBytes > mostBytes) {
       // Thrown away.
-    } else if (take(chunk.length + pieceBytes)) {
-      chunks.push(chunk);
-    } else {
-      isRefused = true;
-      chunks.length = 0;
+    } else if (chunk.length === declaredBytes) {
+      whole = chunk;
+    } else if (!gathered.add(chunk)) {
+      gathered = undefined;
       reject(new Problem('unavailable', 'too many bodies are being read; send it again', { retryAfterSeconds: 1 }));
     }
   });
   req.on('end', () => {
-    const [first] = chunks;
     if (receivedBytes > mostBytes) reject(bodyTooLarge(mostBytes));
-    else resolve(chunks.length === 1 && first !== undefined ? first : Buffer.concat(chunks));
+    else if (gathered !== undefined) resolve(whole ?? gathered.bytes);
   });
   // Node's name for a connection that closes before the end of the body.
   req.on('error', () => reject(new ClientGone()));

@@ -9,7 +9,7 @@ import { assertNone } from '../engine/accept.ts';
 import type { Engine } from '../engine/engine.ts';
 import type { Admit } from './admit.ts';
 import { ExecutionAnswerSchema, sendJson, toAnswer } from './answer.ts';
-import { parseJsonObject, readJsonBytes } from './body.ts';
+import { parseJsonObject, type ReadBody } from './body.ts';
 import type { Handlers } from './handlers.ts';
 import { ProblemSchema } from './problem.ts';
 import { requireChosenId } from './request-key.ts';
@@ -52,15 +52,17 @@ export function cuexHandlers({
   engine,
   admit,
   workflowOrigins,
+  readBody,
 }: {
   readonly engine: Engine;
   readonly admit: Admit;
   readonly workflowOrigins: WorkflowOrigins;
+  readonly readBody: ReadBody;
 }): Pick<Handlers, 'callCuex'> {
   return {
     async callCuex(exchange) {
       const { req, res } = exchange;
-      const params = parseJsonObject(await readJsonBytes(req));
+      const params = parseJsonObject(await readBody(req));
       assertNone(mistakesOf(CuexParamsSchema, params));
       const body = { ...params, step: String(req.params.step) };
       const { namespace, caller } = await admit(exchange, body);

@@ -6,7 +6,7 @@ import type { Engine } from '../engine/engine.ts';
 import type { Admit } from './admit.ts';
 import { locationOf, notFound, sendJson, sendJsonText, toAnswer } from './answer.ts';
 import { requireMay } from './authenticate.ts';
-import { parseJsonObject, readJsonBytes } from './body.ts';
+import { parseJsonObject, type ReadBody } from './body.ts';
 import type { Exchange, Handlers } from './handlers.ts';
 import type { KnownRequests } from './known-requests.ts';
 import type { LongPolls } from './long-poll.ts';
@@ -24,13 +24,14 @@ export function executionHandlers(parts: {
   readonly ownNamespace: string;
   readonly workflowOrigins: WorkflowOrigins;
   readonly admit: Admit;
+  readonly readBody: ReadBody;
 }): Pick<Handlers, 'putExecution' | 'postExecution' | 'getExecution'> {
-  const { engine, store, knownRequests, longPolls, ownNamespace, workflowOrigins, admit } = parts;
+  const { engine, store, knownRequests, longPolls, ownNamespace, workflowOrigins, admit, readBody } = parts;
 
   async function putExecution(exchange: Exchange): Promise<void> {
     const { req, res } = exchange;
     const id = requireChosenId(req.params.id);
-    const bytes = notesOf(res).body ?? (await readJsonBytes(req));
+    const bytes = notesOf(res).body ?? (await readBody(req));
     const body = parseJsonObject(bytes);
     const { namespace, caller } = await admit(exchange, body);
     const key = { id, namespace };
@@ -45,7 +46,7 @@ export function executionHandlers(parts: {
   async function postExecution(exchange: Exchange): Promise<void> {
     const { req, res } = exchange;
     const idempotencyKey = req.get('idempotency-key');
-    const body = parseJsonObject(await readJsonBytes(req));
+    const body = parseJsonObject(await readBody(req));
     const { namespace, caller } = await admit(exchange, body);
     const id = idempotencyKey === undefined ? randomId() : idOfKey({ namespace, caller, key: idempotencyKey });
     const { created, execution } = await engine.accept({ namespace, id, body, caller });

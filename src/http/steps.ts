@@ -4,7 +4,7 @@ import { fits, mistakesOf } from '../core/schema.ts';
 import type { Engine } from '../engine/engine.ts';
 import { sendJson } from './answer.ts';
 import { requireMay } from './authenticate.ts';
-import { parseJsonObject, readJsonBytes } from './body.ts';
+import { parseJsonObject, type ReadBody } from './body.ts';
 import { PlanRequestSchema } from './components.ts';
 import type { Handlers } from './handlers.ts';
 import { toJsonSchema } from './openapi.ts';
@@ -14,8 +14,9 @@ import { namespaceOf } from './request-key.ts';
 export function stepHandlers(parts: {
   readonly engine: Engine;
   readonly ownNamespace: string;
+  readonly readBody: ReadBody;
 }): Pick<Handlers, 'listSteps' | 'planStep'> {
-  const { engine, ownNamespace } = parts;
+  const { engine, ownNamespace, readBody } = parts;
   return {
     listSteps({ res }) {
       const items = engine.steps.map(({ name, description, defaultTimeout, plan, params, outputs }) => ({
@@ -31,7 +32,7 @@ export function stepHandlers(parts: {
     async planStep({ req, res, caller, query }) {
       const namespace = namespaceOf(query, ownNamespace);
       await requireMay(caller, 'create', namespace);
-      const body = parseJsonObject(await readJsonBytes(req));
+      const body = parseJsonObject(await readBody(req));
       if (!fits(PlanRequestSchema, body) || !isJsonObject(body.with)) {
         const mistakes = mistakesOf(PlanRequestSchema, body);
         throw new Problem('invalid-parameters', 'the body must be { "with": { … } }', { mistakes });

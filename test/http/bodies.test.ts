@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { connect } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { test } from 'node:test';
 import { limits } from '../../src/core/limits.ts';
+import { eventually } from '../support/eventually.ts';
 import { chooseSeed, seededRandom } from '../support/seeded-random.ts';
 import { codeOf, serveApi } from './served-api.ts';
 
@@ -45,6 +47,34 @@ test('a body over the limit is refused, however it is sent; one at the limit is 
       `${body.length} in chunks`,
     );
   }
+});
+
+test('bodies that come in pieces share 32 MiB; those that come whole need none of it', async (t) => {
+  const api = await serveApi();
+  t.after(api.close);
+  const { port } = new URL(api.server.url);
+  const head = `PUT ${path} HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n`;
+  const answers: Promise<string>[] = [];
+  const sockets = Array.from({ length: limits.bodiesBytes / limits.bodyBytes + 1 }, () => {
+    const socket = connect(Number(port), '127.0.0.1').on('error', () => {});
+    t.after(() => socket.destroy());
+    answers.push(once(socket, 'data').then(String));
+    // All but its end.
+    socket.write(`${head}Content-Length: ${limits.bodyBytes}\r\n\r\n${' '.repeat(limits.bodyBytes - 1)}`);
+    return socket;
+  });
+  assert.match(await Promise.race(answers), /^HTTP\/1.1 503 /);
+  assert.equal((await api.call('PUT', path, { body: good })).status, 201);
+
+  for (const socket of sockets) socket.destroy();
+  async function* cut() {
+    yield good.slice(0, 5);
+    yield good.slice(5);
+  }
+  await eventually(
+    () => api.call('PUT', path, { body: cut() }),
+    ({ status }) => status === 200,
+  );
 });
 
 test('a body that goes on and on is cut off', async (t) => {

@@ -37,6 +37,7 @@ test('docs/api.md names the limits as they are', () => {
   const kib = (bytes: number) => `${bytes / 1024} KiB`;
   for (const [what, limit] of [
     ['body', kib(limits.bodyBytes)],
+    ['bodies that come in several pieces and are being read', `${limits.bodiesBytes / 1024 / 1024} MiB`],
     ['bodies of webhooks that are being read', `${limits.webhooksBytes / 1024 / 1024} MiB`],
     ['connections of `server.hooksAddress`', String(limits.webhookConnections)],
     ['`wait`', `${limits.longPollMs / 1_000} s`],

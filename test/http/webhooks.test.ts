@@ -137,13 +137,6 @@ test('those that are being read take 16 MiB together, at both addresses, and fur
   assert.equal(woken.length, 1);
 });
 
-test('one that is cut into the smallest pieces counts as what these take in memory', async (t) => {
-  const { alone } = await serveWebhooks(t);
-  const pieces = '1\r\n \r\n'.repeat(25_000);
-  const { status } = begin(t, alone.url, { framing: 'Transfer-Encoding: chunked', body: pieces });
-  assert.equal(await status, 503);
-});
-
 test('it is answered when what must be stored is stored', async (t) => {
   const { promise: isStored, resolve: store } = Promise.withResolvers<void>();
   const { promise: arrived, resolve: arrive } = Promise.withResolvers<void>();
