@@ -4,7 +4,7 @@ COPY package.json package-lock.json ./
 # Where the registry needs settings of its own, they come as the secret `npmrc`, which no layer keeps.
 # Without install scripts: none is needed here, not even that of the development dependency `node`.
 RUN --mount=type=secret,id=npmrc,target=/root/.npmrc npm ci --ignore-scripts --prefer-offline --no-audit --no-fund
-COPY tsconfig.json tsconfig.build.json ./
+COPY tsconfig.json build.ts ./
 COPY src src
 RUN npm run build && npm prune --omit=dev --ignore-scripts --no-audit --no-fund
 # A new volume takes its owner from here.
