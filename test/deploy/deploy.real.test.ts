@@ -55,6 +55,10 @@ function config(built: readonly KubernetesObject[]): string {
   return objectOf<{ data: Readonly<Record<string, string>> }>(built, 'ConfigMap').data['aftersync.yaml'] ?? '';
 }
 
+function syncOptions(built: readonly KubernetesObject[], kind: string): string | undefined {
+  return objectOf<KubernetesObject>(built, kind).metadata.annotations?.['argocd.argoproj.io/sync-options'];
+}
+
 /** But for what each has of its own: the image and the Secrets to pull it with, and what is mounted. */
 function commonPart(built: readonly KubernetesObject[]) {
   const { spec } = objectOf<Deployment>(built, 'Deployment');
@@ -119,9 +123,10 @@ describe('the kustomize base', () => {
     assert.deepEqual(aggregated(objects), aggregated(ofAddon));
   });
 
-  test('keeps the definition, and so all executions, when Argo CD takes the rest away', () => {
-    const { annotations } = objectOf<KubernetesObject>(objects, 'CustomResourceDefinition').metadata;
-    assert.deepEqual(annotations, { 'argocd.argoproj.io/sync-options': 'Prune=false,Delete=false' });
+  test('keeps credentials and executions when Argo CD takes the rest away', () => {
+    for (const kind of ['Namespace', 'CustomResourceDefinition']) {
+      assert.equal(syncOptions(objects, kind), 'Prune=false,Delete=false');
+    }
   });
 
   test('its configuration is one that the server takes', async () => {
@@ -159,6 +164,7 @@ describe('the kustomize base', () => {
     );
     const built = await kustomizeBuild(folder);
     assert.equal(config(built), 'log: { level: debug }\n');
+    assert.equal(syncOptions(built, 'ConfigMap'), 'PruneLast=true', 'Argo CD leaves the old one to the old pods');
     const { containers, volumes } = objectOf<Deployment>(built, 'Deployment').spec.template.spec;
     assert.equal(containers[0].image, 'registry.example.org/ours:1');
     const { name } = objectOf<KubernetesObject>(built, 'ConfigMap').metadata;
