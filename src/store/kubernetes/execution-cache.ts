@@ -54,12 +54,15 @@ export class ExecutionCache {
     const text = keyText(stored.execution);
     const before = this.#byKey.get(text);
     if (this.#deleted.has(stored.uid)) return;
-    if (before?.uid === stored.uid && !isNewer(stored, before)) return;
-    if (before !== undefined) this.#unindex(text, before.execution);
+    if (before !== undefined && !isNewer(stored, before)) return;
+    const isSame = before?.uid === stored.uid;
+    if (isSame) this.#unindex(text, before.execution);
+    // Its own event may come too late to be told: whoever holds it must not take the new one for it.
+    else if (before !== undefined) this.delete(before);
     this.#byKey.set(text, stored);
     this.#index(text, stored.execution);
     // A write of the object alone, such as that of a label, changes nothing that we tell of.
-    if (before?.uid === stored.uid && before.execution.version === stored.execution.version) return;
+    if (isSame && before.execution.version === stored.execution.version) return;
     for (const watcher of this.#watchers) watcher.onChange(stored.execution);
   }
 
@@ -123,7 +126,7 @@ function remove(index: Map<string, Set<string>>, name: string, text: string): vo
   if (texts?.size === 0) index.delete(name);
 }
 
-/** Resource versions are numbers that grow (KEP-5504); of one object the later write has the larger. */
+/** Resource versions are numbers that grow (KEP-5504); of one kind the later write has the larger. */
 function isNewer(a: StoredExecution, b: StoredExecution): boolean {
   return BigInt(a.resourceVersion) > BigInt(b.resourceVersion);
 }
