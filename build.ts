@@ -3,8 +3,10 @@ import { build } from 'esbuild';
 
 /**
  * Makes dist/, which `npx aftersync` and the image run. Node finds and reads a few files much faster than hundreds: ours
- * become one for each part that is loaded when it is needed. The packages stay as npm installs them, but for these.
+ * become one for each part that is loaded when it is needed.
  */
+
+/** The other packages stay as npm installs them: this one alone has 218 files that a start loads. */
 const inlined = ['@sinclair/typebox'];
 const { dependencies } = JSON.parse(readFileSync('package.json', 'utf8')) as { dependencies: Record<string, string> };
 

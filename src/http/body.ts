@@ -3,7 +3,7 @@ import { isJsonObject, type JsonObject } from '../core/json.ts';
 import { limits } from '../core/limits.ts';
 import { Problem } from '../core/problem.ts';
 import { BodyBudget } from './body-budget.ts';
-import { GatheredBytes } from './gathered-bytes.ts';
+import { type BodyBounds, GatheredBytes } from './gathered-bytes.ts';
 import { hazardOf } from './json-hazard.ts';
 import { positionOfJsonError } from './json-position.ts';
 
@@ -12,13 +12,6 @@ import { positionOfJsonError } from './json-position.ts';
  * and would see a broken connection instead of the 413.
  */
 const discardedBytes = 4 * 1024 * 1024;
-
-/** How much of a body is read. */
-export interface BodyBounds {
-  readonly mostBytes: number;
-  /** Asked before so much more memory is used for a body that comes in pieces; false: there is none left. */
-  readonly take: (bytes: number) => boolean;
-}
 
 export type ReadBody = (req: IncomingMessage) => Promise<Buffer>;
 
@@ -62,10 +55,11 @@ function bodyTooLarge(mostBytes: number): Problem {
   return new Problem('body-too-large', `the body may have ${mostBytes} bytes`);
 }
 
-function readAtMost(req: IncomingMessage, { mostBytes, take }: BodyBounds): Promise<Buffer> {
+function readAtMost(req: IncomingMessage, bounds: BodyBounds): Promise<Buffer> {
+  const { mostBytes } = bounds;
   const { promise, resolve, reject } = Promise.withResolvers<Buffer>();
   const declaredBytes = Number(req.headers['content-length']);
-  let gathered: GatheredBytes | undefined = new GatheredBytes({ mostBytes, take });
+  let gathered: GatheredBytes | undefined = new GatheredBytes(bounds);
   let whole: Buffer | undefined;
   let receivedBytes = 0;
   req.on('data', (chunk: Buffer) => {

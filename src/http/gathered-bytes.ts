@@ -1,17 +1,24 @@
+/** How much of a body is read. */
+export interface BodyBounds {
+  readonly mostBytes: number;
+  /** Asked before so much more memory is used for a body that comes in pieces; false: there is none left. */
+  readonly take: (bytes: number) => boolean;
+}
+
+/** Shared, since most bodies come whole and need no buffer. */
+const nothing = Buffer.alloc(0);
+
 /**
  * The pieces of a body in one buffer, as they come. Kept apart, each would take some 700 bytes beside what is in it, and a
  * sender may cut a body into single bytes.
  */
 export class GatheredBytes {
-  readonly #mostBytes: number;
-  readonly #take: (bytes: number) => boolean;
-  #buffer: Buffer = Buffer.alloc(0);
+  readonly #bounds: BodyBounds;
+  #buffer: Buffer = nothing;
   #length = 0;
 
-  /** `take` is asked before so many more bytes of memory are used; false: there are none left. */
-  constructor(options: { readonly mostBytes: number; readonly take: (bytes: number) => boolean }) {
-    this.#mostBytes = options.mostBytes;
-    this.#take = options.take;
+  constructor(bounds: BodyBounds) {
+    this.#bounds = bounds;
   }
 
   /** What was added so far. */
@@ -29,8 +36,9 @@ export class GatheredBytes {
   }
 
   #growTo(neededBytes: number): boolean {
-    const size = Math.min(this.#mostBytes, Math.max(2 * this.#buffer.length, neededBytes));
-    if (!this.#take(size - this.#buffer.length)) return false;
+    const { mostBytes, take } = this.#bounds;
+    const size = Math.min(mostBytes, Math.max(2 * this.#buffer.length, neededBytes));
+    if (!take(size - this.#buffer.length)) return false;
     const grown = Buffer.allocUnsafeSlow(size);
     this.#buffer.copy(grown, 0, 0, this.#length);
     this.#buffer = grown;

@@ -9,7 +9,7 @@ import { promisify } from 'node:util';
 const repository = join(import.meta.dirname, '../..');
 const program = join(repository, 'dist/cli.js');
 
-test('the program that `npm ci` builds says its version and its steps, wherever it is started', async () => {
+test('the program that `npm ci` builds says its version and its options, wherever it is started', async () => {
   const run = async (...args: readonly string[]) => {
     const { stdout } = await promisify(execFile)(process.execPath, [program, ...args], { cwd: tmpdir() });
     return stdout;

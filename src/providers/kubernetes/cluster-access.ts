@@ -151,7 +151,7 @@ export async function loadClient() {
   return { KubeConfig, undici };
 }
 
-type Undici = typeof import('undici');
+export type Undici = typeof import('undici');
 type TlsOptions = Pick<RequestOptions, 'ca' | 'cert' | 'key' | 'rejectUnauthorized' | 'servername'>;
 
 function defined<T extends object>(options: T): Partial<T> {

@@ -2,7 +2,7 @@ import type { Dispatcher } from 'undici';
 import { NotSent, Rejected } from '../../core/effect.ts';
 import { isJsonObject, type Json } from '../../core/json.ts';
 import type { Clock } from '../../core/time.ts';
-import { type ClusterAccess, loadClient } from './cluster-access.ts';
+import { type ClusterAccess, loadClient, type Undici } from './cluster-access.ts';
 
 /** A page of 500 large objects; one object is at most 3 MB. */
 const defaultMaxBytes = 64 * 1024 * 1024;
@@ -88,16 +88,16 @@ export class ClusterApi {
 
   /** The body of a watch, which ends when the signal is aborted; an answer where it was refused. */
   async open(path: string, signal: AbortSignal): Promise<AsyncIterable<Buffer> | ApiAnswer> {
-    await loadClient();
+    const { undici } = await loadClient();
     const opening = new AbortController();
     // Only for the head of the answer: the body may go on for as long as it likes.
     const cancel = this.#after(this.#options.requestTimeoutMs, () => opening.abort(new Error('no answer in time')));
     try {
       const signals = AbortSignal.any([signal, opening.signal]);
-      let answer = await this.#send(path, { signal: signals });
+      let answer = await this.#send(undici, path, { signal: signals });
       if (answer.statusCode === 401 && this.#options.access.renew()) {
         await answer.body.dump();
-        answer = await this.#send(path, { signal: signals });
+        answer = await this.#send(undici, path, { signal: signals });
       }
       return answer.statusCode === 200 ? answer.body : await toAnswer(answer);
     } catch (error) {
@@ -137,22 +137,22 @@ export class ClusterApi {
 
   async #askOnce(path: string, sending: Sending): Promise<ApiAnswer> {
     // Before its time counts.
-    await loadClient();
+    const { undici } = await loadClient();
     const limit = AbortSignal.timeout(this.#options.requestTimeoutMs);
     const signal = sending.signal === undefined ? limit : AbortSignal.any([sending.signal, limit]);
     try {
-      return await toAnswer(await this.#send(path, { ...sending, signal }), sending.maxBytes);
+      return await toAnswer(await this.#send(undici, path, { ...sending, signal }), sending.maxBytes);
     } catch (error) {
       throw unreachable(error);
     }
   }
 
   async #send(
+    { request }: Undici,
     path: string,
     { method, body, signal, accept = 'application/json', account }: Sending & { readonly signal: AbortSignal },
   ): Promise<Dispatcher.ResponseData> {
     const { server, dispatcher, headers } = await unlessAborted(this.#options.access.current(), signal);
-    const { request } = (await loadClient()).undici;
     const type = method === 'PATCH' ? 'application/json-patch+json' : 'application/json';
     const answered = request(server + path, {
       dispatcher,
